@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Outrider's build. `make help` lists what can be made.
+#
+#   BUILD=release|asan|tsan     how objects are compiled (asan includes UBSan); each has its own build/ folder
+#   STATIC=1                    link everything statically, libc included
+#   PREFIX, DESTDIR             where `make install` puts things
+#
+# A source file is found by standing in a room (see DIRS); a unit test by being tests/unit/test_*.c, a fuzz
+# target by being tests/fuzz/fuzz_*.c, an end-to-end test by being tests/e2e/*.bats.
+
+BUILD ?= release
+STATIC ?= 0
+PREFIX ?= /usr/local
+DESTDIR ?=
+V ?= 0
+CLANG ?= clang
+
+VERSION := 0.1.0
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+OUT := build/$(BUILD)$(if $(filter 1,$(STATIC)),-static)
+DIRS := config certrotate sidecar/rules sidecar/http sidecar/tls sidecar/net sidecar/proxy sidecar/admin sidecar
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),@true,@printf '  %-6s %s\n' $(1) $(2))
+
+# --- prerequisites -----------------------------------------------------------------------------------------
+# deps.mk names wolfSSL's install folder; making it installs packages and builds wolfSSL where they are missing.
+DEPS := build/deps.mk
+ifeq ($(filter clean distclean help format,$(MAKECMDGOALS)),)
+-include $(DEPS)
+endif
+LLHTTP := /usr/share/llhttp
+
+# --- flags -------------------------------------------------------------------------------------------------
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+        -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings
+WERROR ?= -Werror
+CPPFLAGS := -D_GNU_SOURCE -DOUTRIDER_VERSION='"$(VERSION)"' -I. -isystem $(WOLFSSL)/include -isystem /usr/include/llhttp \
+            -isystem /usr/share/include/llhttp -DWOLFSSL_USE_OPTIONS_H
+HARDEN := -fPIE -fstack-protector-strong $(shell $(CC) -fcf-protection=full -x c -c /dev/null -o /dev/null 2>/dev/null && echo -fcf-protection=full)
+CFLAGS_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(HARDEN) -ffunction-sections -fdata-sections
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
+LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_tsan := -fsanitize=thread
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
+CFLAGS += -std=gnu11 $(CFLAGS_$(BUILD)) $(WARN) $(WERROR) -MMD -MP
+LDFLAGS += $(LDFLAGS_$(BUILD))
+ifeq ($(BUILD),fuzz)
+CC := $(CLANG)
+endif
+ifeq ($(STATIC),1)
+LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS))
+endif
+
+LIBDIR := /usr/lib/$(MULTIARCH)
+LIBS := $(WOLFSSL)/lib/libwolfssl.a $(LIBDIR)/libuv_a.a $(LIBDIR)/libinih.a $(LIBDIR)/libcares.a \
+        $(LIBDIR)/libnghttp2.a -lpthread -ldl -lm
+
+# --- files -------------------------------------------------------------------------------------------------
+SRC := $(foreach d,$(DIRS),$(wildcard $(d)/*.c))
+MAIN := sidecar/main.c
+LIBOBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN),$(SRC))) $(patsubst %,$(OUT)/llhttp/%.o,api http llhttp)
+LIB := $(OUT)/liboutrider.a
+BIN := $(OUT)/bin/sidecar
+
+UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+TOOLS := $(patsubst tests/tools/%.c,$(OUT)/tools/%,$(wildcard tests/tools/*.c))
+
+.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo install clean distclean \
+        help format asan tsan tools
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BIN) $(OUT)/bin/certrotate
+
+help:
+	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
+	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo install clean"
+
+deps: $(DEPS)
+
+$(DEPS): deploy/deps/packages.sh deploy/deps/wolfssl.sh deploy/deps/wolfssl.options
+	@mkdir -p build
+	@deploy/deps/packages.sh build
+	@prefix=$$(deploy/deps/wolfssl.sh) && echo "WOLFSSL := $$prefix" > $@.tmp && mv $@.tmp $@
+
+# --- compile and link --------------------------------------------------------------------------------------
+$(OUT)/%.o: %.c $(DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(OUT)/llhttp/%.o: $(LLHTTP)/%.c $(DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC,llhttp/$*.c)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
+
+$(LIB): $(LIBOBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BIN): $(OUT)/sidecar/main.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/bin/certrotate: $(BIN)
+	$(Q)ln -sf sidecar $@
+
+asan tsan:
+	@$(MAKE) --no-print-directory BUILD=$@ all
+
+# --- unit tests: every room but the edges, linked without a socket ------------------------------------------
+$(OUT)/tests/%: tests/unit/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -Wno-conversion -MF $@.d $(LDFLAGS) -o $@ $< $(LIB) -lcmocka $(LIBS)
+
+$(OUT)/tools/%: tests/tools/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,TOOL,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-conversion -MF $@.d $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
+tools: $(TOOLS)
+
+test-unit: $(UNIT)
+	@tests/run-unit.sh $(UNIT)
+
+# --- fuzzing: a short run of every target over its corpus; test-long gives each minutes ----------------------
+build/fuzz/tests/%: tests/fuzz/%.c $(DEPS)
+	@$(MAKE) --no-print-directory BUILD=fuzz build/fuzz/tests-link/$*
+
+build/fuzz/tests-link/%: tests/fuzz/%.c build/fuzz/liboutrider.a
+	@mkdir -p $(@D) build/fuzz/tests
+	$(call say,FUZZ,$*)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-conversion -MF $@.d $(LDFLAGS) -o build/fuzz/tests/$* $< build/fuzz/liboutrider.a $(LIBS)
+
+FUZZ_SECONDS ?= 10
+test-fuzz:
+	@$(MAKE) --no-print-directory BUILD=fuzz fuzz-build
+	@tests/run-fuzz.sh $(FUZZ_SECONDS) $(FUZZ)
+
+fuzz-build: $(patsubst build/fuzz/tests/%,build/fuzz/tests-link/%,$(FUZZ))
+
+test-e2e: all tools
+	@tests/run-e2e.sh $(OUT)/bin $(OUT)/tools
+
+test-san:
+	@$(MAKE) --no-print-directory BUILD=asan test-unit test-e2e
+	@$(MAKE) --no-print-directory BUILD=tsan test-tsan
+
+test-tsan: all tools
+	@tests/run-e2e.sh $(OUT)/bin $(OUT)/tools --threads
+
+test:
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-e2e
+	@$(MAKE) --no-print-directory test-fuzz
+	@$(MAKE) --no-print-directory test-san
+
+test-long: all
+	@$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=600
+	@OUTRIDER_LONG=1 $(MAKE) --no-print-directory test-e2e
+
+check: $(DEPS)
+	@CPPFLAGS='$(CPPFLAGS)' tests/check/check.sh
+
+bench: all tools
+	@tests/bench/run.sh $(OUT)/bin $(OUT)/tools
+
+demo: all
+	@deploy/demo/demo.sh $(OUT)/bin
+
+format:
+	clang-format -i $(SRC) $(foreach d,$(DIRS),$(wildcard $(d)/*.h)) $(wildcard tests/*/*.c tests/*/*.h)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sidecar
+	ln -sf sidecar $(DESTDIR)$(PREFIX)/bin/certrotate
+
+clean:
+	rm -rf build
+
+-include $(LIBOBJ:.o=.d) $(UNIT:=.d) $(TOOLS:=.d) $(OUT)/sidecar/main.d

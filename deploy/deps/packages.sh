@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Looks for the Debian packages that a purpose needs and installs what is missing where that is possible.
+#
+#   packages.sh build|test|check|bench
+#
+# As root on a Debian-like system it installs them and says so; elsewhere it stops with the one line to run.
+set -eu
+
+case "$1" in
+    build) want="gcc make pkg-config libc6-dev libuv1-dev libinih-dev libc-ares-dev libnghttp2-dev node-llhttp
+        autoconf automake libtool ca-certificates" ;;
+    test) want="libcmocka-dev bats clang libclang-rt-14-dev openssl curl procps iproute2 socat netcat-openbsd
+        python3 gnutls-bin faketime nginx postgresql postgresql-client redis-server mariadb-server mariadb-client" ;;
+    check) want="clang-format clang-tidy cppcheck shellcheck" ;;
+    bench) want="haproxy nginx libnginx-mod-stream hitch stunnel4 openssl procps python3" ;;
+    *) echo "usage: packages.sh build|test|check|bench" >&2; exit 2 ;;
+esac
+
+missing=
+for p in $want; do
+    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "deps: installing$missing" >&2
+    # Servers that tests bring up themselves must not start on their own: policy-rc.d says no for this run.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        trap 'rm -f "$policy"' EXIT
+    fi
+    log=$(mktemp)
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086  # one package a word
+    if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        echo "deps: could not install$missing" >&2
+        exit 1
+    fi
+    rm -f "$log"
+else
+    echo "deps: please run:  apt-get install$missing" >&2
+    exit 1
+fi
