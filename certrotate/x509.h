@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What an X.509 certificate says (RFC 5280), read strictly from its DER: memory in, facts out. No signature is
- * checked and nothing is trusted here; the judge in sidecar/tls/ does that.
+ * What an X.509 certificate says (RFC 5280), read strictly from its DER: memory in, facts out. No signature
+ * is checked and nothing is trusted here; the judge in sidecar/tls/ does that.
  */
 #ifndef CERTROTATE_X509_H
 #define CERTROTATE_X509_H
@@ -47,28 +47,28 @@ enum x509_eku {
 
 /* Slices point into the DER given to x509_parse(), which must outlive this. */
 struct x509 {
-    struct x509_slice der;        /* the whole certificate */
-    struct x509_slice tbs;        /* what is signed, header included */
-    struct x509_slice serial;     /* content octets of the INTEGER without the sign octet, big-endian */
+    struct x509_slice der;    /* the whole certificate */
+    struct x509_slice tbs;    /* what is signed, header included */
+    struct x509_slice serial; /* content octets of the INTEGER without the sign octet, big-endian */
     bool serial_negative;
-    struct x509_slice issuer;     /* Name, header included: byte-comparable */
+    struct x509_slice issuer; /* Name, header included: byte-comparable */
     struct x509_slice subject;
-    int64_t not_before;           /* seconds since 1970, UTC */
+    int64_t not_before; /* seconds since 1970, UTC */
     int64_t not_after;
-    struct x509_slice spki;       /* SubjectPublicKeyInfo, header included */
+    struct x509_slice spki; /* SubjectPublicKeyInfo, header included */
     enum x509_key_type key_type;
     unsigned key_bits;
-    struct x509_slice ski;        /* subject key identifier's octets; empty if absent */
-    struct x509_slice aki;        /* authority key identifier's keyIdentifier octets; empty if absent */
+    struct x509_slice ski; /* subject key identifier's octets; empty if absent */
+    struct x509_slice aki; /* authority key identifier's keyIdentifier octets; empty if absent */
     bool has_basic_constraints;
     bool is_ca;
-    int path_len;                 /* -1: none */
+    int path_len; /* -1: none */
     bool has_key_usage;
-    unsigned key_usage;           /* x509_key_usage bits */
+    unsigned key_usage; /* x509_key_usage bits */
     bool has_eku;
-    unsigned eku;                 /* x509_eku bits */
+    unsigned eku; /* x509_eku bits */
     bool has_name_constraints;
-    bool unknown_critical;        /* a critical extension that we do not process */
+    bool unknown_critical; /* a critical extension that we do not process */
     struct x509_san san[X509_SANS_MAX];
     size_t san_count;
     struct x509_slice signature_oid;
@@ -78,7 +78,8 @@ struct x509 {
  * Reads one certificate that fills DER exactly. Returns NULL when it is well-formed, else what is wrong in
  * words (a static string) and CERT is undefined.
  */
-const char *x509_parse(const uint8_t *der, size_t size, struct x509 *cert) __attribute__((warn_unused_result));
+const char *x509_parse(const uint8_t *der, size_t size, struct x509 *cert)
+    __attribute__((warn_unused_result));
 
 /*
  * Texts of names and numbers, in the formats of the rule fields. Each writes at most SIZE bytes with a final
