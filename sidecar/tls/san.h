@@ -2,17 +2,18 @@
 /*
  * Does a certificate carry the name we want? Only subject alternative names count, never the CN (RFC 9525).
  *
- * Patterns, as written in allow_san and server_name (STAR stands for * where C would see a comment end or
- * begin): orders.shop.svc          DNS name, case-insensitive; a certificate's *.shop.svc matches it (one
- * label, RFC 9525 section 6.3)
- *   *.shop.svc               any DNS SAN with exactly one more label (the SAN *.shop.svc included)
- *   10.0.0.7, fd00::7        IP address
- *   spiffe://td/ns/a/sa/b    URI, exact; scheme and trust domain without regard to case
- *   spiffe://td/ns/shop/STAR URI whose path goes on from here by one or more segments, none of them empty,
- * "." or
- *                            ".."
- *   spiffe://td/ns/STAR/sa/x  a segment that is * alone, but not the last, matches one segment
- *   *                        any certificate
+ * Patterns, as written in allow_san and server_name (STAR stands for * where C would see a comment's end or
+ * begin):
+ *
+ *   orders.shop.svc           DNS name, case-insensitive. A certificate's *.shop.svc matches it (one label,
+ *                             RFC 9525 section 6.3; at least two labels must follow its star)
+ *   *.shop.svc                any DNS SAN with exactly one more label (the SAN *.shop.svc included)
+ *   10.0.0.7, fd00::7         IP address
+ *   spiffe://td/ns/a/sa/b     URI, exact; scheme and trust domain without regard to case
+ *   spiffe://td/ns/shop/STAR  URI whose path goes on from here by one or more segments, none of them empty,
+ *                             "." or "..", and none with a percent sign, a query or a fragment
+ *   spiffe://td/ns/STAR/sa/x  a segment that is * alone, but not the last, matches one such segment
+ *   *                         any certificate
  */
 #ifndef SIDECAR_TLS_SAN_H
 #define SIDECAR_TLS_SAN_H
