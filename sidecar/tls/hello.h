@@ -12,15 +12,16 @@
 #include <stdint.h>
 
 enum {
-    TLS_HELLO_MAX = 16 * 1024, /* bytes of ClientHello, handshake header included, that are looked at */
-    TLS_HELLO_ALPN_MAX = 16,   /* protocols reported */
+    TLS_HELLO_MAX = 16 * 1024,  /* bytes of ClientHello, handshake header included, that are looked at */
+    TLS_HELLO_RECORDS_MAX = 64, /* records that it may be split over */
+    TLS_HELLO_ALPN_MAX = 16,    /* protocols reported */
 };
 
 enum tls_hello_result {
     TLS_HELLO_OK,
     TLS_HELLO_MORE,    /* looks like TLS so far; needs more bytes */
     TLS_HELLO_NOT_TLS, /* the first bytes (1 to 6) cannot begin a TLS connection: plaintext */
-    TLS_HELLO_BAD,     /* TLS, but malformed or longer than TLS_HELLO_MAX */
+    TLS_HELLO_BAD,     /* TLS, but malformed, or beyond TLS_HELLO_MAX or TLS_HELLO_RECORDS_MAX */
 };
 
 struct tls_hello {
@@ -32,7 +33,7 @@ struct tls_hello {
     } alpn[TLS_HELLO_ALPN_MAX];
     size_t alpn_count;
     uint16_t legacy_version;
-    uint16_t max_version; /* highest of supported_versions, GREASE left out; without it legacy_version */
+    uint16_t max_version; /* highest 03xx of supported_versions (0 if none); without it legacy_version */
     bool offers_1_2, offers_1_3;
     uint32_t length;    /* of the handshake message, its 4-byte header included: cf.tls_client_hello_length */
     uint8_t random[32]; /* cf.tls_client_random */
@@ -40,18 +41,19 @@ struct tls_hello {
     uint8_t extensions_sha1[20];    /* of the extension types, 2 bytes each, in order as sent:
                                        cf.tls_client_extensions_sha1 */
     uint8_t extensions_sha1_le[20]; /* the same with types in little-endian byte order */
-    bool has_session_ticket, early_data;
+    bool has_session_ticket; /* asks to resume: a ticket (TLS 1.2) or a pre_shared_key (1.3) is there */
+    bool early_data;
 };
 
 /*
- * DATA: all bytes received so far, from the connection's first. SCRATCH: TLS_HELLO_MAX bytes for a message
- * that is split over records; must live as long as HELLO. Consumes nothing: the same bytes go to the stream
- * afterwards.
+ * DATA: all bytes received so far, from the connection's first. SCRATCH: TLS_HELLO_MAX bytes, where the
+ * message is put together; must live as long as HELLO, which is filled only when the result is OK. Consumes
+ * nothing: the same bytes go to the stream afterwards.
  */
 enum tls_hello_result tls_hello_parse(const uint8_t *data, size_t size, uint8_t *scratch,
                                       struct tls_hello *hello) __attribute__((warn_unused_result));
 
-/* What is wrong with a hello that is BAD, in words. */
+/* What is wrong with a hello that is BAD, in words (a static string); "" if it is not. */
 const char *tls_hello_error(const uint8_t *data, size_t size, uint8_t *scratch);
 
 #endif
