@@ -17,7 +17,7 @@
 #include <uv.h>
 
 /* Room for any error text of this module. */
-#define NET_LISTEN_ERROR 256
+#define NET_LISTEN_ERROR 384
 
 enum {
     NET_LISTEN_REUSEPORT = 1, /* IP: several sockets share the port, one a worker */
