@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The only file that sees wolfSSL's internals (5.9.2). */
+#include <wolfssl/options.h>
+#include <wolfssl/internal.h>
+
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+#include "sidecar/tls/alert.h"
+
+/*
+ * With both bits set, wolfSSL asks for a certificate, parses it and demands CertificateVerify, but checks no
+ * path, no validity, and adds no intermediate to the store that all connections of the context share. The
+ * public call sets only one of them.
+ */
+void tls_wolfssl_leave_trust_to_us(WOLFSSL_CTX *ctx)
+{
+    ctx->verifyPeer = 1;
+    ctx->verifyNone = 1;
+}
+
+bool tls_wolfssl_peer_presented(const WOLFSSL *ssl)
+{
+    return ssl->options.havePeerCert;
+}
+
+bool tls_wolfssl_peer_proved(const WOLFSSL *ssl)
+{
+    /* In TLS 1.2 a server proves it by its signature over ServerKeyExchange. */
+    bool verify = ssl->options.side == WOLFSSL_SERVER_END || IsAtLeastTLSv1_3(ssl->version);
+    return ssl->options.havePeerCert && ssl->options.peerAuthGood && (!verify || ssl->options.havePeerVerify);
+}
+
+void tls_wolfssl_shrink(WOLFSSL *ssl)
+{
+    /* Kept by wolfSSL for session tickets, which are off. */
+    if (IsAtLeastTLSv1_3(ssl->version) && ssl->options.weOwnRng && ssl->rng) {
+        wc_FreeRng(ssl->rng);
+        XFREE(ssl->rng, ssl->heap, DYNAMIC_TYPE_RNG);
+        ssl->rng = NULL;
+        ssl->options.weOwnRng = 0;
+    }
+}
+
+void tls_wolfssl_send_alert(WOLFSSL *ssl, bool fatal, enum tls_alert alert)
+{
+    (void)SendAlert(ssl, fatal ? alert_fatal : alert_warning, (int)alert);
+    if (!fatal)
+        ssl->options.sentNotify = 1;
+}
+
+static const struct {
+    int code;
+    enum tls_alert alert;
+    const char *words;
+} errors[] = {
+    {VERSION_ERROR, TLS_ALERT_PROTOCOL_VERSION, "no common protocol version"},
+    {MATCH_SUITE_ERROR, TLS_ALERT_HANDSHAKE_FAILURE, "no common cipher suite"},
+    {ECC_CURVETYPE_ERROR, TLS_ALERT_HANDSHAKE_FAILURE, "no common group"},
+    {ECC_CURVE_ERROR, TLS_ALERT_HANDSHAKE_FAILURE, "no common group"},
+    {BAD_KEY_SHARE_DATA, TLS_ALERT_ILLEGAL_PARAMETER, "no common group"},
+    {UNKNOWN_RECORD_TYPE, TLS_ALERT_UNEXPECTED_MESSAGE, "not TLS"},
+    {UNKNOWN_ALPN_PROTOCOL_NAME_E, TLS_ALERT_NO_APPLICATION_PROTOCOL, "no common application protocol"},
+    {UNKNOWN_SNI_HOST_NAME_E, TLS_ALERT_UNRECOGNIZED_NAME, "unknown server name"},
+    {NO_PEER_CERT, TLS_ALERT_HANDSHAKE_FAILURE, "no certificate presented"},
+    {NO_PEER_VERIFY, TLS_ALERT_HANDSHAKE_FAILURE, "peer did not prove that it has the certificate's key"},
+    {WOLFSSL_ERROR_ZERO_RETURN, TLS_ALERT_USER_CANCELED, "peer closed the connection in the handshake"},
+    {ZERO_RETURN, TLS_ALERT_USER_CANCELED, "peer closed the connection in the handshake"},
+    {MAX_CHAIN_ERROR, TLS_ALERT_BAD_CERTIFICATE, "too many certificates presented"},
+    {ASN_PARSE_E, TLS_ALERT_BAD_CERTIFICATE, "the certificate presented is malformed"},
+    {MEMORY_E, TLS_ALERT_INTERNAL_ERROR, "out of memory"},
+    {MEMORY_ERROR, TLS_ALERT_INTERNAL_ERROR, "out of memory"},
+    {OUT_OF_ORDER_E, TLS_ALERT_UNEXPECTED_MESSAGE, "handshake message out of order"},
+    {DUPLICATE_MSG_E, TLS_ALERT_UNEXPECTED_MESSAGE, "handshake message sent twice"},
+    {SANITY_MSG_E, TLS_ALERT_UNEXPECTED_MESSAGE, "handshake message out of order"},
+    {BUFFER_ERROR, TLS_ALERT_DECODE_ERROR, "malformed TLS message"},
+    {BUFFER_E, TLS_ALERT_DECODE_ERROR, "malformed TLS message"},
+    {PARSE_ERROR, TLS_ALERT_DECODE_ERROR, "malformed TLS message"},
+};
+
+const char *tls_wolfssl_error(int code, enum tls_alert *alert)
+{
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        if (errors[i].code == code) {
+            *alert = errors[i].alert;
+            return errors[i].words;
+        }
+    *alert = TLS_ALERT_HANDSHAKE_FAILURE;
+    return wolfSSL_ERR_reason_error_string((unsigned long)code);
+}
+
+const char *tls_alert_name(enum tls_alert alert)
+{
+    switch ((int)alert) {
+    case 0: return "close_notify";
+    case 10: return "unexpected_message";
+    case 20: return "bad_record_mac";
+    case 22: return "record_overflow";
+    case 40: return "handshake_failure";
+    case 42: return "bad_certificate";
+    case 43: return "unsupported_certificate";
+    case 44: return "certificate_revoked";
+    case 45: return "certificate_expired";
+    case 46: return "certificate_unknown";
+    case 47: return "illegal_parameter";
+    case 48: return "unknown_ca";
+    case 49: return "access_denied";
+    case 50: return "decode_error";
+    case 51: return "decrypt_error";
+    case 70: return "protocol_version";
+    case 71: return "insufficient_security";
+    case 80: return "internal_error";
+    case 86: return "inappropriate_fallback";
+    case 90: return "user_canceled";
+    case 100: return "no_renegotiation";
+    case 109: return "missing_extension";
+    case 110: return "unsupported_extension";
+    case 112: return "unrecognized_name";
+    case 113: return "bad_certificate_status_response";
+    case 115: return "unknown_psk_identity";
+    case 116: return "certificate_required";
+    case 120: return "no_application_protocol";
+    default: return "unknown";
+    }
+}
+
+enum tls_alert tls_status_alert(enum tls_status status)
+{
+    switch (status) {
+    case TLS_TRUSTED: return TLS_ALERT_NONE;
+    case TLS_NONE_PRESENTED: return TLS_ALERT_CERTIFICATE_REQUIRED;
+    case TLS_ISSUER_UNKNOWN: return TLS_ALERT_UNKNOWN_CA;
+    case TLS_EXPIRED:
+    case TLS_NOT_YET_VALID: return TLS_ALERT_CERTIFICATE_EXPIRED;
+    case TLS_REVOKED: return TLS_ALERT_CERTIFICATE_REVOKED;
+    case TLS_WRONG_USAGE:
+    case TLS_UNKNOWN_CRITICAL:
+    case TLS_WEAK: return TLS_ALERT_UNSUPPORTED_CERTIFICATE;
+    case TLS_CRL_MISSING:
+    case TLS_CRL_EXPIRED: return TLS_ALERT_CERTIFICATE_UNKNOWN;
+    case TLS_OUT_OF_MEMORY: return TLS_ALERT_INTERNAL_ERROR;
+    default: return TLS_ALERT_BAD_CERTIFICATE;
+    }
+}

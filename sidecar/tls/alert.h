@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What wolfSSL has no public call for, and its errors in words. Private to this room: only alert.c sees
+ * wolfSSL's internals.
+ */
+#ifndef SIDECAR_TLS_ALERT_H
+#define SIDECAR_TLS_ALERT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <wolfssl/ssl.h>
+
+#include "sidecar/tls/stream.h"
+
+/*
+ * Certificates are asked for and their possession is proved, but no path is looked at, nothing enters the
+ * context's store, and no alert about trust is sent: all that is the judge's. To be called after
+ * wolfSSL_CTX_set_verify().
+ */
+void tls_wolfssl_leave_trust_to_us(WOLFSSL_CTX *ctx);
+
+/* Whether the peer presented a certificate in this handshake, and whether it proved that it has the key. */
+bool tls_wolfssl_peer_presented(const WOLFSSL *ssl);
+bool tls_wolfssl_peer_proved(const WOLFSSL *ssl);
+
+/* Frees what a finished handshake leaves behind and an open connection without tickets never needs. */
+void tls_wolfssl_shrink(WOLFSSL *ssl);
+
+/* Appends an alert by the send callback, under whatever keys are in use. */
+void tls_wolfssl_send_alert(WOLFSSL *ssl, bool fatal, enum tls_alert alert);
+
+/* What wolfSSL's error CODE means to people, and the alert that tells the peer. Never a mere number. */
+const char *tls_wolfssl_error(int code, enum tls_alert *alert);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What contexts and streams share; private to this room. */
+#ifndef SIDECAR_TLS_CTX_PRIVATE_H
+#define SIDECAR_TLS_CTX_PRIVATE_H
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#include "sidecar/tls/ctx.h"
+
+struct tls_cipher {
+    unsigned id; /* RFC 8446 section B.4, RFC 5289, RFC 7905 */
+    enum tls_version version;
+    const char *openssl;
+    const char *iana;
+    const char *wolfssl; /* as its list parser wants it */
+};
+
+struct tls_ctx {
+    WOLFSSL_CTX *wolfssl;
+    bool server;
+    bool revoked_allowed;
+    bool alpn_strict;
+    enum tls_client_auth client_auth;
+    enum tls_version min_version;
+    struct tls_trust *trust;
+    struct tls_peers *peers;
+    struct tls_san_pattern *allow; /* whose texts are in allow_text */
+    char **allow_text;
+    size_t allow_count;
+    char *sni;        /* client: the name to ask for; NULL: none */
+    char *alpn;       /* "h2,http/1.1"; NULL: none */
+    char **alpn_list; /* the same one by one, NULL-terminated */
+    unsigned refs;
+};
+
+const struct tls_cipher *tls_cipher_by_id(unsigned id);
+
+/* "P-256" for wolfSSL's "SECP256R1"; NULL for NULL. */
+const char *tls_group_name(const char *wolfssl_name);
+
+/* stream.c: wolfSSL's callbacks, installed in each context. */
+int tls_stream_send_callback(WOLFSSL *ssl, char *data, int size, void *arg);
+int tls_stream_receive_callback(WOLFSSL *ssl, char *data, int size, void *arg);
+int tls_stream_verify_callback(int preverify, WOLFSSL_X509_STORE_CTX *store);
+int tls_stream_sni_callback(WOLFSSL *ssl, int *alert, void *arg);
+
+#endif

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sidecar/tls/ctx_private.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+#include "sidecar/tls/alert.h"
+#include "sidecar/tls/stream.h"
+
+struct tls_stream {
+    WOLFSSL *wolfssl;
+    struct tls_ctx *ctx;
+    struct tls_io *io;
+    struct tls_peer *peer;
+    char *sni;         /* server: as peeked, NULL: none */
+    char *error;       /* NULL: nothing failed yet */
+    int64_t judged_at; /* seconds since 1970 */
+    const char *alpn;
+    const char *group;
+    const struct tls_cipher *cipher;
+    enum tls_status unparsed; /* what to say of a certificate that PEER could not be made of */
+    int16_t alert_sent, alert_received;
+    enum {
+        HANDSHAKE, /* -> OPEN when the peer is admitted, -> FAILED */
+        OPEN,      /* -> FAILED */
+        FAILED,    /* for good */
+    } state;
+    bool presented;      /* in this handshake the peer presented a certificate, and it was judged */
+    bool verified;       /* and the judge trusts it */
+    bool muted;          /* a fatal alert has been sent: nothing follows it */
+    bool closed_by_us;   /* close_notify sent */
+    bool closed_by_peer; /* close_notify received */
+};
+
+static const struct tls_verdict none_presented = {.status = TLS_NONE_PRESENTED,
+                                                  .words = "no certificate presented"};
+static const struct tls_verdict malformed = {.status = TLS_MALFORMED,
+                                             .words = "the certificate presented is malformed"};
+static const struct tls_verdict out_of_memory = {.status = TLS_OUT_OF_MEMORY, .words = "out of memory"};
+
+/* --- failing ------------------------------------------------------------------------------------------- */
+
+/* The first cause stays. */
+static void note_error(struct tls_stream *s, const char *words)
+{
+    if (!s->error && words)
+        s->error = strdup(words);
+    s->state = FAILED;
+}
+
+static enum tls_result refuse(struct tls_stream *s, enum tls_alert alert, const char *words)
+{
+    note_error(s, words);
+    if (!s->muted && s->alert_received == TLS_ALERT_NONE) {
+        tls_wolfssl_send_alert(s->wolfssl, true, alert);
+        s->alert_sent = (int16_t)alert;
+        s->muted = true;
+    }
+    return TLS_FAILED;
+}
+
+static void note_alerts(struct tls_stream *s)
+{
+    WOLFSSL_ALERT_HISTORY history;
+    if (wolfSSL_get_alert_history(s->wolfssl, &history) != WOLFSSL_SUCCESS)
+        return;
+    if (s->alert_sent == TLS_ALERT_NONE && history.last_tx.level == alert_fatal)
+        s->alert_sent = (int16_t)history.last_tx.code;
+    /* RFC 8446 section 6: all but these two are fatal in TLS 1.3, whatever level they claim. */
+    bool fatal = history.last_rx.level == alert_fatal ||
+                 (wolfSSL_version(s->wolfssl) == TLS1_3_VERSION && history.last_rx.level >= 0 &&
+                  history.last_rx.code != close_notify && history.last_rx.code != TLS_ALERT_USER_CANCELED);
+    if (s->alert_received == TLS_ALERT_NONE && fatal && history.last_rx.code != close_notify)
+        s->alert_received = (int16_t)history.last_rx.code;
+}
+
+/* wolfSSL failed with CODE. */
+static enum tls_result fail(struct tls_stream *s, int code)
+{
+    if (s->state == FAILED)
+        return TLS_FAILED;
+    note_alerts(s);
+    char words[128];
+    if (s->alert_received != TLS_ALERT_NONE) {
+        snprintf(words, sizeof words, "peer sent alert %s", tls_alert_name(s->alert_received));
+        note_error(s, words);
+        return TLS_FAILED;
+    }
+    enum tls_alert alert = TLS_ALERT_INTERNAL_ERROR;
+    const char *text = tls_wolfssl_error(code, &alert);
+    if (s->alert_sent != TLS_ALERT_NONE) {
+        s->muted = true;
+        alert = s->alert_sent;
+    }
+    return refuse(s, alert, text);
+}
+
+void tls_stream_alert(struct tls_stream *s, enum tls_alert alert, const char *words)
+{
+    if (words) {
+        free(s->error);
+        s->error = NULL;
+    }
+    refuse(s, alert, words);
+}
+
+/* --- wolfSSL's callbacks ------------------------------------------------------------------------------- */
+
+int tls_stream_send_callback(WOLFSSL *ssl, char *data, int size, void *arg)
+{
+    struct tls_stream *s = arg;
+    struct tls_io *io = s->io;
+    if (s->muted)
+        return size;
+    if (io->out_cap - io->out_size < (size_t)size)
+        return WOLFSSL_CBIO_ERR_WANT_WRITE;
+    memcpy(io->out + io->out_size, data, (size_t)size);
+    io->out_size += (size_t)size;
+    /* wolfSSL likes to send a second, vaguer alert: nothing follows a fatal one. */
+    if (s->state == HANDSHAKE) {
+        WOLFSSL_ALERT_HISTORY history;
+        s->muted = wolfSSL_get_alert_history(ssl, &history) == WOLFSSL_SUCCESS &&
+                   history.last_tx.level == alert_fatal;
+    }
+    return size;
+}
+
+int tls_stream_receive_callback(WOLFSSL *ssl, char *data, int size, void *arg)
+{
+    (void)ssl;
+    struct tls_io *io = ((struct tls_stream *)arg)->io;
+    if (io->in_size == 0)
+        return WOLFSSL_CBIO_ERR_WANT_READ;
+    size_t n = io->in_size < (size_t)size ? io->in_size : (size_t)size;
+    memcpy(data, io->in, n);
+    io->in += n;
+    io->in_size -= n;
+    return (int)n;
+}
+
+/* RFC 6066 section 3: a host name is compared without regard to case and is sent without a final dot. */
+static bool same_name(const char *a, const char *b)
+{
+    if (!a || !b)
+        return a == b;
+    size_t n = strlen(a), m = strlen(b);
+    n -= n > 0 && a[n - 1] == '.';
+    m -= m > 0 && b[m - 1] == '.';
+    return n == m && strncasecmp(a, b, n) == 0;
+}
+
+static const char *negotiated_sni(WOLFSSL *ssl)
+{
+    void *name = NULL;
+    unsigned short size = wolfSSL_SNI_GetRequest(ssl, WOLFSSL_SNI_HOST_NAME, &name);
+    return size > 0 ? name : NULL;
+}
+
+/* At each ClientHello: the context was chosen by the name peeked, so no other may be negotiated. */
+int tls_stream_sni_callback(WOLFSSL *ssl, int *alert, void *arg)
+{
+    (void)arg;
+    struct tls_stream *s = wolfSSL_GetIOReadCtx(ssl);
+    if (same_name(negotiated_sni(ssl), s->sni))
+        return noack_return;
+    *alert = TLS_ALERT_ILLEGAL_PARAMETER;
+    free(s->error);
+    s->error = strdup("server name differs from the one the context was chosen by");
+    return fatal_return;
+}
+
+/* wolfSSL errors about a leaf that are only about trust, which is not wolfSSL's to decide here. */
+static bool is_matter_of_trust(int code)
+{
+    return code == 0 || code == ASN_NO_SIGNER_E || code == ASN_SELF_SIGNED_E || code == ASN_BEFORE_DATE_E ||
+           code == ASN_AFTER_DATE_E || code == KEYUSE_SIGNATURE_E || code == EXTKEYUSE_AUTH_E ||
+           code == ASN_VERSION_E;
+}
+
+/* The whole chain, at the end of wolfSSL's Certificate processing and before CertificateVerify. */
+static bool judge(struct tls_stream *s, const WOLFSSL_X509_STORE_CTX *store)
+{
+    struct tls_der chain[TLS_CHAIN_MAX];
+    char words[512];
+    const char *wrong = NULL;
+    s->presented = true;
+    s->judged_at = time(NULL);
+    if (store->totalCerts < 1 || store->totalCerts > TLS_CHAIN_MAX) {
+        s->unparsed = TLS_MALFORMED;
+        refuse(s, TLS_ALERT_BAD_CERTIFICATE, "too many certificates presented");
+        return false;
+    }
+    for (int i = 0; i < store->totalCerts; i++)
+        chain[i] = (struct tls_der){.data = store->certs[i].buffer, .size = store->certs[i].length};
+    s->peer = tls_peers_intern(s->ctx->peers, chain, (size_t)store->totalCerts, &wrong);
+    if (!s->peer) {
+        s->unparsed = TLS_MALFORMED;
+        snprintf(words, sizeof words, "the certificate presented is malformed: %s", wrong ? wrong : "");
+        refuse(s, TLS_ALERT_BAD_CERTIFICATE, words);
+        return false;
+    }
+    const struct tls_verdict *v = tls_stream_verdict(s);
+    s->verified = v->status == TLS_TRUSTED;
+    bool trusted = s->verified || (v->status == TLS_REVOKED && v->revoked_leaf && s->ctx->revoked_allowed);
+    enum tls_alert alert = trusted ? TLS_ALERT_ACCESS_DENIED : tls_status_alert(v->status);
+    if (!tls_ctx_admits(s->ctx, s->peer, s->judged_at, words, sizeof words)) {
+        refuse(s, alert, words);
+        return false;
+    }
+    if (!is_matter_of_trust(store->error)) {
+        refuse(s, TLS_ALERT_BAD_CERTIFICATE, tls_wolfssl_error(store->error, &alert));
+        return false;
+    }
+    return true;
+}
+
+/*
+ * Called once for each leaf (and never for others: tls_wolfssl_leave_trust_to_us()). Returns 0 to end the
+ * handshake. A "no" is never taken back, and nothing above the leaf is ever overridden.
+ */
+int tls_stream_verify_callback(int preverify, WOLFSSL_X509_STORE_CTX *store)
+{
+    (void)preverify;
+    struct tls_stream *s = store->userCtx;
+    if (!s || s->state != HANDSHAKE)
+        return 0;
+    if (store->error_depth != 0 || s->presented) {
+        refuse(s, TLS_ALERT_UNEXPECTED_MESSAGE, "a certificate was presented where none is expected");
+        return 0;
+    }
+    return judge(s, store);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------- */
+
+struct tls_stream *tls_stream_new(struct tls_ctx *ctx, struct tls_io *io, const char *peeked_sni)
+{
+    struct tls_stream *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->ctx = tls_ctx_ref(ctx);
+    s->io = io;
+    s->alert_sent = s->alert_received = TLS_ALERT_NONE;
+    if (ctx->server && peeked_sni) {
+        s->sni = strdup(peeked_sni);
+        if (!s->sni)
+            goto fail;
+    }
+    s->wolfssl = wolfSSL_new(ctx->wolfssl);
+    if (!s->wolfssl)
+        goto fail;
+    wolfSSL_SetIOReadCtx(s->wolfssl, s);
+    wolfSSL_SetIOWriteCtx(s->wolfssl, s);
+    wolfSSL_SetCertCbCtx(s->wolfssl, s);
+    if (ctx->alpn) {
+        unsigned char mode = ctx->server && ctx->alpn_strict ? WOLFSSL_ALPN_FAILED_ON_MISMATCH
+                                                             : WOLFSSL_ALPN_CONTINUE_ON_MISMATCH;
+        if (wolfSSL_UseALPN(s->wolfssl, ctx->alpn, (unsigned)strlen(ctx->alpn), mode) != WOLFSSL_SUCCESS)
+            goto fail;
+    }
+    return s;
+fail:
+    tls_stream_free(s);
+    return NULL;
+}
+
+void tls_stream_free(struct tls_stream *s)
+{
+    if (!s)
+        return;
+    s->muted = true;
+    if (s->wolfssl)
+        wolfSSL_free(s->wolfssl);
+    tls_peer_unref(s->peer);
+    tls_ctx_unref(s->ctx);
+    free(s->sni);
+    free(s->error);
+    free(s);
+}
+
+/* --- handshake ----------------------------------------------------------------------------------------- */
+
+static void note_facts(struct tls_stream *s)
+{
+    s->cipher = tls_cipher_by_id((unsigned)wolfSSL_get_current_cipher_suite(s->wolfssl));
+    s->group = tls_group_name(wolfSSL_get_curve_name(s->wolfssl));
+    char *name = NULL;
+    unsigned short size = 0;
+    if (s->ctx->alpn && wolfSSL_ALPN_GetProtocol(s->wolfssl, &name, &size) == WOLFSSL_SUCCESS)
+        for (char **p = s->ctx->alpn_list; *p; p++)
+            if (strlen(*p) == size && memcmp(*p, name, size) == 0)
+                s->alpn = *p;
+}
+
+/* wolfSSL is content. Nothing of that is believed: what counts is what was seen in this very handshake. */
+static enum tls_result finish(struct tls_stream *s)
+{
+    bool asked = !s->ctx->server || s->ctx->client_auth != TLS_CLIENT_AUTH_NONE;
+    bool old = wolfSSL_version(s->wolfssl) != TLS1_3_VERSION;
+    char words[512];
+    if (wolfSSL_session_reused(s->wolfssl))
+        return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE, "session resumed where resumption is off");
+    if (old && (s->ctx->min_version == TLS_VERSION_1_3 || wolfSSL_version(s->wolfssl) != TLS1_2_VERSION))
+        return refuse(s, TLS_ALERT_PROTOCOL_VERSION, "no common protocol version");
+    if (s->ctx->server && !same_name(negotiated_sni(s->wolfssl), s->sni))
+        return refuse(s, TLS_ALERT_ILLEGAL_PARAMETER,
+                      "server name differs from the one the context was chosen by");
+    if (s->presented != tls_wolfssl_peer_presented(s->wolfssl) || (s->presented && !asked))
+        return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE, "a certificate was presented past the judge");
+    if (s->presented && !tls_wolfssl_peer_proved(s->wolfssl))
+        return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE, "peer did not prove that it has the certificate's key");
+    if (!tls_ctx_admits(s->ctx, s->peer, time(NULL), words, sizeof words)) {
+        enum tls_alert none = old ? TLS_ALERT_HANDSHAKE_FAILURE : TLS_ALERT_CERTIFICATE_REQUIRED;
+        return refuse(s, s->peer ? TLS_ALERT_ACCESS_DENIED : none, words);
+    }
+    note_facts(s);
+    if (!s->cipher)
+        return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE, "no common cipher suite");
+    tls_wolfssl_shrink(s->wolfssl);
+    s->state = OPEN;
+    return TLS_OK;
+}
+
+enum tls_result tls_stream_handshake(struct tls_stream *s)
+{
+    if (s->state == FAILED)
+        return TLS_FAILED;
+    if (s->state == OPEN)
+        return TLS_OK;
+    int done = s->ctx->server ? wolfSSL_accept(s->wolfssl) : wolfSSL_connect(s->wolfssl);
+    if (s->state == FAILED)
+        return TLS_FAILED;
+    if (done == WOLFSSL_SUCCESS)
+        return finish(s);
+    int code = wolfSSL_get_error(s->wolfssl, done);
+    if (code == WOLFSSL_ERROR_WANT_READ || code == WOLFSSL_ERROR_WANT_WRITE)
+        return TLS_WANT;
+    return fail(s, code);
+}
+
+/* --- data ---------------------------------------------------------------------------------------------- */
+
+enum tls_result tls_stream_read(struct tls_stream *s, uint8_t *data, size_t cap, size_t *size)
+{
+    *size = 0;
+    if (s->state != OPEN)
+        return TLS_FAILED;
+    if (s->closed_by_peer)
+        return TLS_CLOSED;
+    int n = wolfSSL_read(s->wolfssl, data, cap > INT32_MAX ? INT32_MAX : (int)cap);
+    if (n > 0) {
+        *size = (size_t)n;
+        return TLS_OK;
+    }
+    int code = wolfSSL_get_error(s->wolfssl, n);
+    if (code == WOLFSSL_ERROR_WANT_READ || code == WOLFSSL_ERROR_WANT_WRITE)
+        return TLS_WANT;
+    if (code == WOLFSSL_ERROR_ZERO_RETURN) {
+        s->closed_by_peer = true;
+        return TLS_CLOSED;
+    }
+    return fail(s, code);
+}
+
+bool tls_stream_pending(const struct tls_stream *s)
+{
+    return s->state == OPEN && wolfSSL_pending(s->wolfssl) > 0;
+}
+
+size_t tls_stream_out_bound(size_t size)
+{
+    /* One record more: an answer to a key update, or the sequence number's limit, may go first. */
+    return size + (size / TLS_RECORD_PLAIN_MAX + 2) * TLS_RECORD_OVERHEAD_MAX;
+}
+
+enum tls_result tls_stream_write(struct tls_stream *s, const uint8_t *data, size_t size)
+{
+    /* Under TLS 1.3 wolfSSL would let a server write before the client has proved who it is. */
+    if (s->state != OPEN || s->closed_by_us)
+        return TLS_FAILED;
+    assert(s->io->out_cap - s->io->out_size >= tls_stream_out_bound(size) && size <= INT32_MAX);
+    if (size == 0)
+        return TLS_OK;
+    int n = wolfSSL_write(s->wolfssl, data, (int)size);
+    if (n == (int)size)
+        return TLS_OK;
+    return fail(s, wolfSSL_get_error(s->wolfssl, n));
+}
+
+enum tls_result tls_stream_close_notify(struct tls_stream *s)
+{
+    if (s->state != OPEN)
+        return TLS_FAILED;
+    if (!s->closed_by_us)
+        tls_wolfssl_send_alert(s->wolfssl, false, (enum tls_alert)close_notify);
+    s->closed_by_us = true;
+    return TLS_OK;
+}
+
+/* --- facts --------------------------------------------------------------------------------------------- */
+
+const char *tls_stream_error_text(const struct tls_stream *s)
+{
+    if (s->error)
+        return s->error;
+    return s->state == FAILED ? "out of memory" : "";
+}
+
+enum tls_alert tls_stream_alert_sent(const struct tls_stream *s)
+{
+    return s->alert_sent;
+}
+
+enum tls_alert tls_stream_alert_received(const struct tls_stream *s)
+{
+    return s->alert_received;
+}
+
+struct tls_stream_info tls_stream_info(const struct tls_stream *s)
+{
+    struct tls_stream_info info = {.sni = s->ctx->server ? s->sni : s->ctx->sni};
+    if (!s->cipher)
+        return info;
+    info.version = wolfSSL_version(s->wolfssl) == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2";
+    info.cipher = s->cipher->openssl;
+    info.cipher_iana = s->cipher->iana;
+    info.group = s->group;
+    info.alpn = s->alpn;
+    info.verified = s->verified && s->state == OPEN;
+    return info;
+}
+
+struct tls_peer *tls_stream_peer(const struct tls_stream *s)
+{
+    return s->peer;
+}
+
+const struct tls_verdict *tls_stream_verdict(const struct tls_stream *s)
+{
+    if (s->peer)
+        return tls_peer_verdict(s->peer, s->ctx->trust, tls_ctx_purpose(s->ctx), s->judged_at);
+    if (!s->presented)
+        return &none_presented;
+    return s->unparsed == TLS_OUT_OF_MEMORY ? &out_of_memory : &malformed;
+}
+
+struct tls_ctx *tls_stream_ctx(const struct tls_stream *s)
+{
+    return s->ctx;
+}
