@@ -27,8 +27,9 @@ struct dial_target {
 /*
  * FD >= 0: connected, non-blocking, closed on exec, TCP_NODELAY set; the callee owns it. ERROR is NULL and
  * REMOTE the address that answered (AF_UNIX for a path). FD -1: ERROR says why ("connect to 127.0.0.1:8080:
- * connection refused", "connect to orders.shop:8443 (10.0.0.7:8443): timed out after 5s", "orders.shop: no
- * such host"), and REMOTE is the address that failed last or NULL. ERROR and REMOTE are valid during the call
+ * connection refused", "connect to orders.shop:8443 (10.0.0.7:8443): timed out after 5s", "connect to
+ * orders.shop:8443 (10.0.0.7:8443, the last of 3 addresses): connection refused", "orders.shop: no such
+ * host"), and REMOTE is the address that failed last or NULL. ERROR and REMOTE are valid during the call
  * only.
  */
 typedef void (*dial_cb)(void *arg, int fd, const char *error, const struct sockaddr *remote);

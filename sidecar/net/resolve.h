@@ -18,7 +18,7 @@
 
 #include "sidecar/net/addr.h"
 
-/* Addresses kept of one name; what goes beyond is dropped. */
+/* Addresses kept of one name, for each of the two families; what goes beyond is dropped. */
 #define RESOLVER_ADDRS 16
 
 struct resolver;
@@ -29,8 +29,9 @@ struct resolver_options {
     const char *resolv_conf;    /* path in place of /etc/resolv.conf */
     bool env_hosts;             /* the file that the variable CARES_HOSTS names in place of /etc/hosts */
     size_t max_names;           /* in the cache; 0: 256 */
-    unsigned timeout;           /* ms for a server's first answer; 0: resolv.conf's, else 2 s */
-    unsigned tries;             /* per server; 0: resolv.conf's, else 3 */
+    unsigned timeout;           /* ms for a server's first answer, doubling in each round; 0: 2 s. In place of
+                                   resolv.conf's */
+    unsigned tries;             /* rounds through the servers; 0: 3. In place of resolv.conf's */
     uint64_t (*now)(void *arg); /* ms, monotonic; NULL: the loop's clock. Decides TTLs alone */
     void *now_arg;
 };

@@ -88,7 +88,11 @@ static void ip_socket(void **state)
 static void any_six_takes_four(void **state)
 {
     (void)state;
-    int fd = listen_on("::", 0, 0);
+    char error[NET_LISTEN_ERROR];
+    union net_addr any = literal("::", 0);
+    int fd = net_listen_ip(&any.sa, 0, 0, error);
+    if (fd < 0)
+        skip(); /* a machine without IPv6 */
     union net_addr at = bound(fd);
     at = literal("127.0.0.1", net_addr_port(&at.sa));
     int client = call(&at.sa, net_addr_size(&at.sa));
