@@ -21,7 +21,7 @@
 /* 2026-01-01: what is not named expired or future is valid then. */
 #define PKI_NOW ((int64_t)1767225600)
 
-static void *pki_blocks[512];
+static void *pki_blocks[4096];
 static size_t pki_block_count;
 
 static inline void *pki_keep(void *block)
