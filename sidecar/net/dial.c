@@ -16,7 +16,7 @@ enum {
     STAGGER = 250,   /* ms until the next address is tried beside a silent one (RFC 8305 section 5) */
     UNIX_RETRY = 20, /* ms until a UNIX socket with a full backlog is tried again */
     HOST_MAX = 253,  /* RFC 1035: of a name as text */
-    ERROR_SIZE = 512
+    ERROR_SIZE = 704
 };
 
 struct attempt {

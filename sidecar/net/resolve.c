@@ -191,7 +191,8 @@ static const char *words(int status)
     case ARES_ENODATA: return "the name has no address";
     case ARES_EBADNAME: return "not a valid host name";
     case ARES_ETIMEOUT: return "no DNS server answered in time";
-    case ARES_ECONNREFUSED: return "no DNS server could be reached";
+    /* c-ares before 1.28 ends so as well when every server answered SERVFAIL or REFUSED. */
+    case ARES_ECONNREFUSED: return "no DNS server gave an answer (unreachable, SERVFAIL or REFUSED)";
     case ARES_ESERVFAIL: return "the DNS server failed (SERVFAIL)";
     case ARES_EREFUSED: return "the DNS server refused (REFUSED)";
     case ARES_ENOMEM: return "out of memory";
