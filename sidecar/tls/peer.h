@@ -28,12 +28,15 @@ struct tls_peer {
     const char *issuer;
     const char *subject_legacy; /* /C=.../CN=... */
     const char *issuer_legacy;
-    const char *common_name;   /* last CN of the subject, for logs only; "" if none */
-    const char *serial;        /* hex, upper-case */
-    const char *issuer_serial; /* of the certificate that issued the leaf if presented, else "" */
-    const char *ski;           /* hex, upper-case; "" if absent */
-    const char *issuer_ski;    /* the leaf's authority key identifier */
-    char sha256[65];           /* fingerprint of the leaf, hex, lower-case */
+    const char *common_name; /* last CN of the subject, for logs only; "" if none */
+    const char *serial;      /* hex, upper-case */
+    /* Of the issuer's certificate: as the leaf's authority key identifier says, else of the presented one
+     * with the issuer's name and key identifier (unproven: who needs certainty looks at issuer_ski), else "".
+     */
+    const char *issuer_serial;
+    const char *ski;        /* hex, upper-case; "" if absent */
+    const char *issuer_ski; /* the leaf's authority key identifier */
+    char sha256[65];        /* fingerprint of the leaf, hex, lower-case */
     char sha1[41];
     uint8_t fingerprint[32]; /* SHA-256 of the leaf */
     int64_t not_before;      /* seconds since 1970 */
@@ -64,7 +67,8 @@ size_t tls_peers_count(const struct tls_peers *table); /* idle ones included */
 
 /*
  * Finds or makes the peer of this very CHAIN (leaf first). Returns it with one more reference, or NULL when
- * the leaf is not a certificate or memory is out; ERROR then says which in words (a static string).
+ * there is none, the leaf is not a certificate, the chain is beyond TLS_CHAIN_MAX or TLS_CERT_SIZE_MAX, or
+ * memory is out; ERROR then says which in words (a static string).
  */
 struct tls_peer *tls_peers_intern(struct tls_peers *table, const struct tls_der *chain, size_t count,
                                   const char **error) __attribute__((warn_unused_result));

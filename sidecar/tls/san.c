@@ -84,7 +84,7 @@ static bool is_dns_name(struct span name)
 {
     if (name.n == 0 || name.n > DNS_NAME_MAX)
         return false;
-    struct span label;
+    struct span label = name;
     bool more = true;
     while (more) {
         label = cut(&name, '.', &more);
@@ -95,6 +95,11 @@ static bool is_dns_name(struct span name)
         if (!is_digit(label.p[i]))
             return true;
     return false;
+}
+
+bool tls_san_is_dns_name(const char *text, size_t size)
+{
+    return is_dns_name((struct span){text, size});
 }
 
 static bool starts_with_star(struct span name)

@@ -43,6 +43,12 @@ bool tls_san_match(const struct tls_san_pattern *pattern, const struct tls_san *
 /* Whether any SAN of PEER matches any of the patterns. */
 bool tls_san_match_peer(const struct tls_san_pattern *patterns, size_t count, const struct tls_peer *peer);
 
+/*
+ * Whether TEXT is a DNS name as a certificate may carry it, wildcards apart: labels of letters, digits,
+ * hyphens and underscores, no final dot, the last label not digits alone.
+ */
+bool tls_san_is_dns_name(const char *text, size_t size);
+
 /* The SANs as one line for logs: "DNS:a, URI:b, IP:10.0.0.1", cut with "..." to fit SIZE. */
 void tls_san_describe(const struct tls_peer *peer, char *out, size_t size);
 

@@ -9,6 +9,12 @@
  * on depth and on signature checks, and accepts if one path passes in full: signatures, validity,
  * basicConstraints, pathLen, keyUsage, EKU, name constraints, no unknown critical extension, no weak key or
  * hash, revocation (RFC 5280 section 6).
+ *
+ * A path ends at a trust anchor: a member of the CA bundle that no other member issued. A member that another
+ * one issued (an intermediate beside its root) only helps to find the way, so that what its issuer says of it
+ * counts: revoked, expired, constrained. An anchor's own validity, constraints and usage count as well; its
+ * signature and its revocation do not. A leaf that is itself an anchor (a self-signed peer that was put into
+ * the bundle) is trusted when it is valid and fit for the purpose, which a CA's certificate is not.
  */
 #ifndef SIDECAR_TLS_TRUST_H
 #define SIDECAR_TLS_TRUST_H
@@ -29,7 +35,7 @@ enum {
     TLS_CERT_SIZE_MAX = 65536, /* bytes of one certificate */
     TLS_ROOTS_MAX = 4096,      /* roots in one trust */
     TLS_PATH_MAX = 8,          /* certificates on a path, leaf and root included */
-    TLS_SIGNATURES_MAX = 32,   /* signature checks that one verdict may cost */
+    TLS_SIGNATURES_MAX = 32,   /* signature checks that one verdict may cost, CRLs looked up included */
 };
 
 enum tls_purpose {
@@ -68,8 +74,9 @@ struct tls_verdict {
     unsigned depth;    /* the certificate it is about: 0 is the leaf; TRUSTED: certificates on the path - 1 */
     bool revoked_leaf; /* status REVOKED and it is the leaf itself that is revoked, all else being fine */
     uint64_t generation; /* of the trust that it was judged by */
-    int64_t recheck_at;  /* seconds since 1970; from then on the verdict is to be made anew */
-    char words[256];     /* e.g. "issuer not trusted: CN=evil,O=x is not in the CA bundle"; never empty */
+    int64_t
+        recheck_at;  /* seconds since 1970; from then on the verdict is to be made anew (INT64_MAX: never) */
+    char words[256]; /* e.g. "issuer not trusted: CN=evil,O=x is not in the CA bundle"; never empty */
 };
 
 /* Short, stable name of a status for metrics and the rule field cert_verified: "expired", "issuer_unknown"
@@ -80,7 +87,7 @@ struct tls_trust; /* immutable; counted with atomics: workers share it */
 
 struct tls_trust_options {
     const struct crl_index *crls;     /* or NULL; must live until crls_release */
-    void (*crls_release)(void *crls); /* called when the trust is freed; may be NULL */
+    void (*crls_release)(void *crls); /* called when the trust is freed (not if making it failed); or NULL */
     enum tls_crl_missing crl_missing; /* asked only where crls is not NULL */
     enum tls_crl_expired crl_expired;
 };
@@ -88,7 +95,8 @@ struct tls_trust_options {
 /*
  * Builds a trust from COUNT roots in DER (copied). Every root must parse; an expired one is kept (it just
  * verifies nothing). Returns it with one reference, or NULL with ERROR (at most ERROR_SIZE bytes) in words.
- * Each trust gets a generation number of its own, never used again in this process.
+ * Each trust gets a generation number of its own, never used again in this process. OPTIONS may be NULL: no
+ * CRLs.
  */
 struct tls_trust *tls_trust_new(const struct tls_der *roots, size_t count,
                                 const struct tls_trust_options *options, char *error, size_t error_size)
