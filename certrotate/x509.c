@@ -16,6 +16,7 @@
 #define OID_SERVER_AUTH "\x2b\x06\x01\x05\x05\x07\x03\x01"
 #define OID_CLIENT_AUTH "\x2b\x06\x01\x05\x05\x07\x03\x02"
 #define OID_ANY_EKU "\x55\x1d\x25\x00"
+#define OID_EXTENSION_REQUEST "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"
 
 #define IS_OID(slice, oid) der_equal((slice), (oid), sizeof(oid) - 1)
 
@@ -384,29 +385,42 @@ static const char *read_tail(struct der *tbs, struct x509 *cert)
     return read_extensions(&extensions, cert);
 }
 
-const char *x509_parse(const uint8_t *der, size_t size, struct x509 *cert)
+/* All but the table of SANs, of which only what SAN_COUNT covers counts. */
+static void clear(struct x509 *cert, const uint8_t *der, size_t size)
 {
-    struct der in = der_from(der, size), outer, tbs, algorithm;
-    struct x509_slice inner_algorithm;
-    unsigned unused;
-
-    /* All but the table of SANs, of which only what SAN_COUNT covers counts. */
     memset(cert, 0, offsetof(struct x509, san));
     memset((char *)cert + offsetof(struct x509, san_count), 0,
            sizeof *cert - offsetof(struct x509, san_count));
     cert->path_len = -1;
     cert->der = (struct x509_slice){der, size};
+}
 
+/* SEQUENCE {to be signed, AlgorithmIdentifier, BIT STRING}: certificates and requests alike. */
+static const char *read_signed(struct x509 *cert, struct der *tbs)
+{
+    struct der in = der_from_slice(cert->der), outer, algorithm;
+    unsigned unused;
     if (!der_take(&in, DER_SEQUENCE, &outer))
         return "not a certificate";
     if (!der_empty(&in))
         return "data after the end of the certificate";
-    if (!der_take_whole(&outer, DER_SEQUENCE, &tbs, &cert->tbs) ||
+    if (!der_take_whole(&outer, DER_SEQUENCE, tbs, &cert->tbs) ||
         !der_take_whole(&outer, DER_SEQUENCE, &algorithm, &cert->signature_algorithm) ||
         !der_bits(&outer, &cert->signature, &unused) || unused != 0 || !der_empty(&outer))
         return "not a certificate";
     if (!take_oid(&algorithm, &cert->signature_oid))
         return "malformed signature algorithm";
+    return NULL;
+}
+
+const char *x509_parse(const uint8_t *der, size_t size, struct x509 *cert)
+{
+    struct der tbs, algorithm;
+    struct x509_slice inner_algorithm;
+    clear(cert, der, size);
+    const char *wrong = read_signed(cert, &tbs);
+    if (wrong)
+        return wrong;
     if (!read_version(&tbs, cert))
         return "unknown version";
     if (!der_integer(&tbs, &cert->serial, &cert->serial_negative))
@@ -415,8 +429,52 @@ const char *x509_parse(const uint8_t *der, size_t size, struct x509 *cert)
         return "malformed signature algorithm";
     if (!der_same(inner_algorithm, cert->signature_algorithm))
         return "inner and outer signature algorithm differ";
-    const char *wrong = read_names(&tbs, cert);
+    wrong = read_names(&tbs, cert);
     if (!wrong)
         wrong = read_spki(&tbs, cert);
     return wrong ? wrong : read_tail(&tbs, cert);
+}
+
+/* The attributes of a request; of them only extensionRequest (RFC 2985 section 5.4.2) matters. */
+static const char *read_request_attributes(struct der *list, struct x509 *request)
+{
+    static const char wrong[] = "malformed attributes";
+    bool seen = false;
+    while (!der_empty(list)) {
+        struct der attribute, values;
+        struct x509_slice oid;
+        if (!der_take(list, DER_SEQUENCE, &attribute) || !take_oid(&attribute, &oid) ||
+            !der_take(&attribute, DER_SET, &values) || !der_empty(&attribute))
+            return wrong;
+        if (!IS_OID(oid, OID_EXTENSION_REQUEST))
+            continue;
+        if (seen)
+            return "two attributes ask for extensions";
+        seen = true;
+        const char *why = read_extensions(&values, request);
+        if (why)
+            return why;
+    }
+    return NULL;
+}
+
+const char *x509_parse_request(const uint8_t *der, size_t size, struct x509 *request)
+{
+    struct der tbs, content, attributes;
+    uint32_t version;
+    clear(request, der, size);
+    if (read_signed(request, &tbs))
+        return "not a certificate request";
+    if (!der_uint(&tbs, 0, &version))
+        return "unknown version";
+    request->version = 1;
+    if (!der_take_whole(&tbs, DER_SEQUENCE, &content, &request->subject) ||
+        x509_name_attributes(request->subject, NULL, 0) < 0)
+        return "malformed subject name";
+    const char *wrong = read_spki(&tbs, request);
+    if (wrong)
+        return wrong;
+    if (!der_take(&tbs, DER_CONTEXT_CONS(0), &attributes) || !der_empty(&tbs))
+        return "malformed attributes";
+    return read_request_attributes(&attributes, request);
 }

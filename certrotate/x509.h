@@ -103,6 +103,14 @@ const char *x509_parse(const uint8_t *der, size_t size, struct x509 *cert)
     __attribute__((warn_unused_result));
 
 /*
+ * Reads one certificate request (PKCS #10, RFC 2986) in the same way: subject, public key, the extensions
+ * that it asks for, and the signature are filled in; tbs is the CertificationRequestInfo. The signature is
+ * not checked.
+ */
+const char *x509_parse_request(const uint8_t *der, size_t size, struct x509 *request)
+    __attribute__((warn_unused_result));
+
+/*
  * Texts of names and numbers, in the formats of the rule fields. Each writes at most SIZE bytes with a final
  * zero and returns the length the whole text has (like snprintf).
  */
