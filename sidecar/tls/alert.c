@@ -31,6 +31,16 @@ bool tls_wolfssl_peer_proved(const WOLFSSL *ssl)
     return ssl->options.havePeerCert && ssl->options.peerAuthGood && (!verify || ssl->options.havePeerVerify);
 }
 
+bool tls_wolfssl_no_common_group(const WOLFSSL *ssl)
+{
+    /* What is left of our groups after the client's have been looked at. wolfSSL would go on to ask for a
+     * group that the client does not have. */
+    for (const TLSX *x = ssl->extensions; x; x = x->next)
+        if (x->type == TLSX_SUPPORTED_GROUPS)
+            return x->data == NULL;
+    return false;
+}
+
 void tls_wolfssl_shrink(WOLFSSL *ssl)
 {
     /* Kept by wolfSSL for session tickets, which are off. */

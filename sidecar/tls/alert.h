@@ -24,6 +24,9 @@ void tls_wolfssl_leave_trust_to_us(WOLFSSL_CTX *ctx);
 bool tls_wolfssl_peer_presented(const WOLFSSL *ssl);
 bool tls_wolfssl_peer_proved(const WOLFSSL *ssl);
 
+/* Server, its extensions being read: whether the client offered groups, but none of ours. */
+bool tls_wolfssl_no_common_group(const WOLFSSL *ssl);
+
 /* Frees what a finished handshake leaves behind and an open connection without tickets never needs. */
 void tls_wolfssl_shrink(WOLFSSL *ssl);
 

@@ -39,7 +39,7 @@ static const struct group {
     const char *alias; /* as OpenSSL's lists have it */
     const char *wolfssl;
     int id;
-} groups[] = {
+} groups[TLS_GROUP_COUNT] = {
     {"X25519MLKEM768", "X25519MLKEM768", "X25519MLKEM768", WOLFSSL_X25519MLKEM768},
     {"X25519", "X25519", "X25519", WOLFSSL_ECC_X25519},
     {"P-256", "secp256r1", "SECP256R1", WOLFSSL_ECC_SECP256R1},
@@ -48,7 +48,6 @@ static const struct group {
 
 enum {
     CIPHER_COUNT = sizeof ciphers / sizeof *ciphers,
-    GROUP_COUNT = sizeof groups / sizeof *groups,
     GROUP_DEFAULTS = 3,
     RSA_BITS_MIN = 2048,
     EC_BITS_MIN = 256,
@@ -76,7 +75,7 @@ static const struct tls_cipher *cipher_by_name(const char *name)
 
 static const struct group *group_by_name(const char *name)
 {
-    for (size_t i = 0; i < GROUP_COUNT; i++)
+    for (size_t i = 0; i < TLS_GROUP_COUNT; i++)
         if (strcasecmp(name, groups[i].name) == 0 || strcasecmp(name, groups[i].alias) == 0)
             return &groups[i];
     return NULL;
@@ -90,12 +89,13 @@ const struct tls_cipher *tls_cipher_by_id(unsigned id)
     return NULL;
 }
 
-const char *tls_group_name(const char *wolfssl_name)
+const char *tls_ctx_group_name(const struct tls_ctx *ctx, const char *wolfssl_name)
 {
-    for (size_t i = 0; wolfssl_name && i < GROUP_COUNT; i++)
-        if (strcasecmp(wolfssl_name, groups[i].wolfssl) == 0)
-            return groups[i].name;
-    return wolfssl_name;
+    for (size_t i = 0; wolfssl_name && i < TLS_GROUP_COUNT; i++)
+        for (int k = 0; k < ctx->group_count; k++)
+            if (ctx->groups[k] == groups[i].id && strcasecmp(wolfssl_name, groups[i].wolfssl) == 0)
+                return groups[i].name;
+    return NULL;
 }
 
 bool tls_cipher_known(const char *name)
@@ -162,9 +162,9 @@ static char *cipher_list(const struct tls_options *options, bool *has_1_2, bool 
     return copy;
 }
 
-static bool set_groups(WOLFSSL_CTX *wolfssl, const char *const *names, char *error, size_t error_size)
+static bool set_groups(struct tls_ctx *ctx, const char *const *names, char *error, size_t error_size)
 {
-    int ids[GROUP_COUNT], count = 0;
+    int *ids = ctx->groups, count = 0;
     if (!names) {
         for (; count < GROUP_DEFAULTS; count++)
             ids[count] = groups[count].id;
@@ -185,7 +185,8 @@ static bool set_groups(WOLFSSL_CTX *wolfssl, const char *const *names, char *err
         say(error, error_size, "the list of groups is empty");
         return false;
     }
-    if (wolfSSL_CTX_set_groups(wolfssl, ids, count) != WOLFSSL_SUCCESS) {
+    ctx->group_count = count;
+    if (wolfSSL_CTX_set_groups(ctx->wolfssl, ids, count) != WOLFSSL_SUCCESS) {
         say(error, error_size, "a group is not supported by this build of wolfSSL");
         return false;
     }
@@ -310,12 +311,11 @@ static bool set_names(struct tls_ctx *ctx, const struct tls_options *options, ch
     return false;
 }
 
-static WOLFSSL_METHOD *method(bool server, bool has_1_2, bool has_1_3)
+static WOLFSSL_METHOD *method(bool server, bool has_1_3)
 {
     if (!has_1_3)
         return server ? wolfTLSv1_2_server_method() : wolfTLSv1_2_client_method();
-    if (!has_1_2)
-        return server ? wolfTLSv1_3_server_method() : wolfTLSv1_3_client_method();
+    /* The methods of 1.3 alone would find no common suite where it is the version that is not common. */
     return server ? wolfSSLv23_server_method() : wolfSSLv23_client_method();
 }
 
@@ -335,7 +335,7 @@ static bool set_policy(struct tls_ctx *ctx, bool has_1_3)
     wolfSSL_CTX_SetIOSend(w, tls_stream_send_callback);
     wolfSSL_CTX_SetIORecv(w, tls_stream_receive_callback);
     if (ctx->server)
-        wolfSSL_CTX_set_servername_callback(w, tls_stream_sni_callback);
+        wolfSSL_CTX_set_servername_callback(w, tls_stream_hello_callback);
     wolfSSL_CTX_set_session_cache_mode(w, WOLFSSL_SESS_CACHE_OFF);
     return wolfSSL_CTX_NoTicketTLSv12(w) == WOLFSSL_SUCCESS &&
            (!ctx->server || !has_1_3 || wolfSSL_CTX_no_ticket_TLSv13(w) == 0) &&
@@ -359,7 +359,6 @@ static struct tls_ctx *new (bool server, const struct tls_credentials *own, stru
     ctx->revoked_allowed = server && options->revoked_allowed;
     ctx->alpn_strict = options->alpn_strict;
     ctx->client_auth = server ? options->client_auth : TLS_CLIENT_AUTH_REQUIRE;
-    ctx->min_version = options->min_version;
     ctx->trust = tls_trust_ref(trust);
     ctx->peers = peers;
     if (server && (!own || own->chain_count == 0)) {
@@ -369,16 +368,18 @@ static struct tls_ctx *new (bool server, const struct tls_credentials *own, stru
     list = cipher_list(options, &has_1_2, &has_1_3, error, error_size);
     if (!list)
         goto fail;
-    ctx->wolfssl = wolfSSL_CTX_new(method(server, has_1_2, has_1_3));
+    ctx->wolfssl = wolfSSL_CTX_new(method(server, has_1_3));
     if (!ctx->wolfssl || !set_policy(ctx, has_1_3))
         goto fail;
-    if (has_1_2 && has_1_3 && wolfSSL_CTX_SetMinVersion(ctx->wolfssl, WOLFSSL_TLSV1_2) != WOLFSSL_SUCCESS)
+    if (wolfSSL_CTX_SetMinVersion(ctx->wolfssl, has_1_2 ? WOLFSSL_TLSV1_2 : WOLFSSL_TLSV1_3) !=
+        WOLFSSL_SUCCESS)
         goto fail;
+    ctx->min_version = has_1_2 ? TLS_VERSION_1_2 : TLS_VERSION_1_3;
     if (wolfSSL_CTX_set_cipher_list(ctx->wolfssl, list) != WOLFSSL_SUCCESS) {
         say(error, error_size, "a cipher is not supported by this build of wolfSSL");
         goto fail;
     }
-    if (!set_groups(ctx->wolfssl, options->groups, error, error_size) ||
+    if (!set_groups(ctx, options->groups, error, error_size) ||
         !set_alpn(ctx, options->alpn, error, error_size) || !set_names(ctx, options, error, error_size) ||
         (own && own->chain_count > 0 && !set_credentials(ctx->wolfssl, own, error, error_size)))
         goto fail;

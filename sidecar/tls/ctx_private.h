@@ -8,6 +8,8 @@
 
 #include "sidecar/tls/ctx.h"
 
+enum { TLS_GROUP_COUNT = 4 };
+
 struct tls_cipher {
     unsigned id; /* RFC 8446 section B.4, RFC 5289, RFC 7905 */
     enum tls_version version;
@@ -22,7 +24,9 @@ struct tls_ctx {
     bool revoked_allowed;
     bool alpn_strict;
     enum tls_client_auth client_auth;
-    enum tls_version min_version;
+    enum tls_version min_version; /* that the ciphers leave */
+    int groups[TLS_GROUP_COUNT];  /* wolfSSL's numbers, in order of preference */
+    int group_count;
     struct tls_trust *trust;
     struct tls_peers *peers;
     struct tls_san_pattern *allow; /* whose texts are in allow_text */
@@ -30,19 +34,19 @@ struct tls_ctx {
     size_t allow_count;
     char *sni;        /* client: the name to ask for; NULL: none */
     char *alpn;       /* "h2,http/1.1"; NULL: none */
-    char **alpn_list; /* the same one by one, NULL-terminated */
+    char **alpn_list; /* the same one by one, NULL-terminated; NULL: none */
     unsigned refs;
 };
 
 const struct tls_cipher *tls_cipher_by_id(unsigned id);
 
-/* "P-256" for wolfSSL's "SECP256R1"; NULL for NULL. */
-const char *tls_group_name(const char *wolfssl_name);
+/* "P-256" for wolfSSL's "SECP256R1"; NULL if it is not one of the context's groups. */
+const char *tls_ctx_group_name(const struct tls_ctx *ctx, const char *wolfssl_name);
 
 /* stream.c: wolfSSL's callbacks, installed in each context. */
 int tls_stream_send_callback(WOLFSSL *ssl, char *data, int size, void *arg);
 int tls_stream_receive_callback(WOLFSSL *ssl, char *data, int size, void *arg);
 int tls_stream_verify_callback(int preverify, WOLFSSL_X509_STORE_CTX *store);
-int tls_stream_sni_callback(WOLFSSL *ssl, int *alert, void *arg);
+int tls_stream_hello_callback(WOLFSSL *ssl, int *alert, void *arg);
 
 #endif

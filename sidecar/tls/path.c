@@ -297,8 +297,7 @@ static void check_revocation(struct judging *j, size_t i)
     }
     if (link->crl != CRL_MISSING) {
         tls_path_recheck(&j->verdict->recheck_at, link->hit.this_update, j->rules->now);
-        if (link->hit.next_update > 0)
-            tls_path_recheck(&j->verdict->recheck_at, link->hit.next_update + 1, j->rules->now);
+        tls_path_recheck(&j->verdict->recheck_at, link->hit.next_update, j->rules->now);
     }
     switch (link->crl) {
     case CRL_GOOD: return;

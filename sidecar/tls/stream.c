@@ -23,7 +23,7 @@ struct tls_stream {
     char *sni;         /* server: as peeked, NULL: none */
     char *error;       /* NULL: nothing failed yet */
     int64_t judged_at; /* seconds since 1970 */
-    const char *alpn;
+    char *alpn;        /* one of the context's */
     const char *group;
     const struct tls_cipher *cipher;
     enum tls_status unparsed; /* what to say of a certificate that PEER could not be made of */
@@ -164,16 +164,49 @@ static const char *negotiated_sni(WOLFSSL *ssl)
     return size > 0 ? name : NULL;
 }
 
-/* At each ClientHello: the context was chosen by the name peeked, so no other may be negotiated. */
-int tls_stream_sni_callback(WOLFSSL *ssl, int *alert, void *arg)
+/*
+ * wolfSSL goes by the client's order of ALPN names; ours is to count (RFC 7301 section 3.2): it is given the
+ * one name that we choose. Returns whether the handshake may go on.
+ */
+static bool choose_alpn(struct tls_stream *s, WOLFSSL *ssl)
+{
+    char *offered = NULL;
+    unsigned short size = 0;
+    if (!s->ctx->alpn_list || wolfSSL_ALPN_GetPeerProtocol(ssl, &offered, &size) != WOLFSSL_SUCCESS)
+        return true;
+    s->alpn = NULL;
+    for (char **p = s->ctx->alpn_list; *p && !s->alpn; p++)
+        for (const char *one = offered; one; one = strchr(one, ',') ? strchr(one, ',') + 1 : NULL)
+            if (strcspn(one, ",") == strlen(*p) && memcmp(one, *p, strlen(*p)) == 0)
+                s->alpn = *p;
+    wolfSSL_ALPN_FreePeerProtocol(ssl, &offered);
+    if (!s->alpn)
+        return !s->ctx->alpn_strict;
+    return wolfSSL_UseALPN(ssl, s->alpn, (unsigned)strlen(s->alpn), WOLFSSL_ALPN_FAILED_ON_MISMATCH) ==
+           WOLFSSL_SUCCESS;
+}
+
+/* At each ClientHello, its extensions being read. */
+int tls_stream_hello_callback(WOLFSSL *ssl, int *alert, void *arg)
 {
     (void)arg;
     struct tls_stream *s = wolfSSL_GetIOReadCtx(ssl);
-    if (same_name(negotiated_sni(ssl), s->sni))
+    const char *wrong = NULL;
+    if (!same_name(negotiated_sni(ssl), s->sni)) {
+        /* The context was chosen by the name peeked, so no other may be negotiated. */
+        *alert = TLS_ALERT_ILLEGAL_PARAMETER;
+        wrong = "server name differs from the one the context was chosen by";
+    } else if (tls_wolfssl_no_common_group(ssl)) {
+        *alert = TLS_ALERT_HANDSHAKE_FAILURE;
+        wrong = "no common group";
+    } else if (!choose_alpn(s, ssl)) {
+        *alert = TLS_ALERT_NO_APPLICATION_PROTOCOL;
+        wrong = "no common application protocol";
+    }
+    if (!wrong)
         return noack_return;
-    *alert = TLS_ALERT_ILLEGAL_PARAMETER;
     free(s->error);
-    s->error = strdup("server name differs from the one the context was chosen by");
+    s->error = strdup(wrong);
     return fatal_return;
 }
 
@@ -193,7 +226,7 @@ static bool judge(struct tls_stream *s, const WOLFSSL_X509_STORE_CTX *store)
     const char *wrong = NULL;
     s->presented = true;
     s->judged_at = time(NULL);
-    if (store->totalCerts < 1 || store->totalCerts > TLS_CHAIN_MAX) {
+    if (store->totalCerts > TLS_CHAIN_MAX) {
         s->unparsed = TLS_MALFORMED;
         refuse(s, TLS_ALERT_BAD_CERTIFICATE, "too many certificates presented");
         return false;
@@ -236,7 +269,8 @@ int tls_stream_verify_callback(int preverify, WOLFSSL_X509_STORE_CTX *store)
         refuse(s, TLS_ALERT_UNEXPECTED_MESSAGE, "a certificate was presented where none is expected");
         return 0;
     }
-    return judge(s, store);
+    /* An empty Certificate message (RFC 8446 section 4.4.2): finish() decides on that. */
+    return store->totalCerts < 1 || judge(s, store);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------- */
@@ -260,12 +294,14 @@ struct tls_stream *tls_stream_new(struct tls_ctx *ctx, struct tls_io *io, const 
     wolfSSL_SetIOReadCtx(s->wolfssl, s);
     wolfSSL_SetIOWriteCtx(s->wolfssl, s);
     wolfSSL_SetCertCbCtx(s->wolfssl, s);
-    if (ctx->alpn) {
-        unsigned char mode = ctx->server && ctx->alpn_strict ? WOLFSSL_ALPN_FAILED_ON_MISMATCH
-                                                             : WOLFSSL_ALPN_CONTINUE_ON_MISMATCH;
-        if (wolfSSL_UseALPN(s->wolfssl, ctx->alpn, (unsigned)strlen(ctx->alpn), mode) != WOLFSSL_SUCCESS)
-            goto fail;
-    }
+    if (!ctx->server && ctx->alpn &&
+        wolfSSL_UseALPN(s->wolfssl, ctx->alpn, (unsigned)strlen(ctx->alpn),
+                        WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS)
+        goto fail;
+    /* Under TLS 1.2 a server of wolfSSL minds only the groups of the connection, not those of the context. */
+    if (ctx->server && ctx->min_version == TLS_VERSION_1_2 &&
+        wolfSSL_set_groups(s->wolfssl, ctx->groups, ctx->group_count) != WOLFSSL_SUCCESS)
+        goto fail;
     return s;
 fail:
     tls_stream_free(s);
@@ -288,16 +324,18 @@ void tls_stream_free(struct tls_stream *s)
 
 /* --- handshake ----------------------------------------------------------------------------------------- */
 
-static void note_facts(struct tls_stream *s)
+static bool note_facts(struct tls_stream *s)
 {
     s->cipher = tls_cipher_by_id((unsigned)wolfSSL_get_current_cipher_suite(s->wolfssl));
-    s->group = tls_group_name(wolfSSL_get_curve_name(s->wolfssl));
+    s->group = tls_ctx_group_name(s->ctx, wolfSSL_get_curve_name(s->wolfssl));
     char *name = NULL;
     unsigned short size = 0;
-    if (s->ctx->alpn && wolfSSL_ALPN_GetProtocol(s->wolfssl, &name, &size) == WOLFSSL_SUCCESS)
+    if (!s->ctx->server && s->ctx->alpn &&
+        wolfSSL_ALPN_GetProtocol(s->wolfssl, &name, &size) == WOLFSSL_SUCCESS)
         for (char **p = s->ctx->alpn_list; *p; p++)
             if (strlen(*p) == size && memcmp(*p, name, size) == 0)
                 s->alpn = *p;
+    return s->cipher && s->group;
 }
 
 /* wolfSSL is content. Nothing of that is believed: what counts is what was seen in this very handshake. */
@@ -321,9 +359,9 @@ static enum tls_result finish(struct tls_stream *s)
         enum tls_alert none = old ? TLS_ALERT_HANDSHAKE_FAILURE : TLS_ALERT_CERTIFICATE_REQUIRED;
         return refuse(s, s->peer ? TLS_ALERT_ACCESS_DENIED : none, words);
     }
-    note_facts(s);
-    if (!s->cipher)
-        return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE, "no common cipher suite");
+    if (!note_facts(s))
+        return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE,
+                      "peer chose a cipher suite or group that was not offered");
     tls_wolfssl_shrink(s->wolfssl);
     s->state = OPEN;
     return TLS_OK;

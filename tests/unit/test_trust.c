@@ -7,6 +7,7 @@
 
 #include "pki.h"
 #include "make_cert.h"
+#include "certrotate/crl.h"
 #include "sidecar/tls/trust.h"
 
 enum { MADE_MAX = 80 };
@@ -664,6 +665,662 @@ static void test_many_roots_of_one_name(void **state)
     expect(roots, "plain", TLS_TOO_COMPLEX);
 }
 
+/* --- name constraints
+ * --------------------------------------------------------------------------------------- */
+
+static void test_name_constraints_of_openssl(void **state)
+{
+    (void)state;
+    expect("root", "leaf_nc_good intermediate_constrained", TLS_TRUSTED);
+    expect_words(
+        "root", "leaf_nc_dns intermediate_constrained", TLS_NAME_CONSTRAINTS, 0,
+        "name outside of the constraints of CN=intermediate_constrained,O=Outrider: DNS:a.other.example");
+    expect_words(
+        "root", "leaf_nc_ip intermediate_constrained", TLS_NAME_CONSTRAINTS, 0,
+        "name outside of the constraints of CN=intermediate_constrained,O=Outrider: IP:198.51.100.1");
+    expect("root", "leaf_nc_uri intermediate_constrained", TLS_NAME_CONSTRAINTS);
+    expect("root", "leaf_nc_excluded intermediate_constrained", TLS_NAME_CONSTRAINTS);
+}
+
+/* Judges a leaf with SUBJECT and SAN below a CA with these constraints. */
+static enum tls_status constrained(const char *permitted, const char *excluded, const char *subject,
+                                   const char *san)
+{
+    made_count = 0;
+    struct x509_slice root = make("R", (struct make_cert){.subject = "O=x,CN=R", .key = 1, CA});
+    struct x509_slice ca = make("A", (struct make_cert){.subject = "O=x,CN=A",
+                                                        .issuer = "O=x,CN=R",
+                                                        .key = 2,
+                                                        .by = 1,
+                                                        .permitted = permitted,
+                                                        .excluded = excluded,
+                                                        CA});
+    struct x509_slice leaf = make(
+        "l", (struct make_cert){.subject = subject, .issuer = "O=x,CN=A", .key = 3, .by = 2, .san = san});
+    enum tls_status status = judge("R", "l A").status;
+    free((void *)(uintptr_t)root.data);
+    free((void *)(uintptr_t)ca.data);
+    free((void *)(uintptr_t)leaf.data);
+    made_count = 0;
+    return status;
+}
+
+struct constrained {
+    const char *subtree, *name;
+    bool permitted; /* when the subtree is */
+    bool excluded;
+};
+
+/* Whether NAME passes when SUBTREE alone is permitted, and when it is excluded. */
+static void constrained_table(const struct constrained *table, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum tls_status p = constrained(table[i].subtree, NULL, "CN=l", table[i].name);
+        enum tls_status e = constrained(NULL, table[i].subtree, "CN=l", table[i].name);
+        if ((p == TLS_TRUSTED) != table[i].permitted || (p != TLS_TRUSTED && p != TLS_NAME_CONSTRAINTS))
+            fail_msg("%s permitted, %s: %s", table[i].subtree, table[i].name, tls_status_name(p));
+        if ((e != TLS_TRUSTED) != table[i].excluded || (e != TLS_TRUSTED && e != TLS_NAME_CONSTRAINTS))
+            fail_msg("%s excluded, %s: %s", table[i].subtree, table[i].name, tls_status_name(e));
+    }
+}
+
+#define TABLE(t) constrained_table((t), sizeof(t) / sizeof *(t))
+
+static void test_name_constraints_on_dns(void **state)
+{
+    (void)state;
+    static const struct constrained table[] = {
+        {"DNS:good.example", "DNS:good.example", true, true},
+        {"DNS:good.example", "DNS:GOOD.Example", true, true},
+        {"DNS:good.example", "DNS:a.b.good.example", true, true},
+        {"DNS:good.example", "DNS:notgood.example", false, false},
+        {"DNS:good.example", "DNS:good.example.evil", false, false},
+        {"DNS:good.example", "DNS:example", false, false},
+        {"DNS:good.example", "DNS:good.example|DNS:evil.example", false, true},
+        {"DNS:.good.example", "DNS:a.good.example", true, true},
+        {"DNS:.good.example", "DNS:good.example", false, false},
+        {"DNS:", "DNS:anything", true, true},
+        /* A wildcard speaks for all it can stand for. */
+        {"DNS:good.example", "DNS:*.good.example", true, true},
+        {"DNS:.good.example", "DNS:*.good.example", true, true},
+        {"DNS:a.good.example", "DNS:*.good.example", false, true},
+        {"DNS:a.b.good.example", "DNS:*.good.example", false, false},
+        {"DNS:.a.good.example", "DNS:*.good.example", false, false},
+        {"DNS:good.example", "DNS:*.evil.example", false, false},
+        /* What is no name is on neither side. */
+        {"DNS:good.example", "DNS:a.good.example.", false, true},
+        {"DNS:good.example", "DNS:a b.good.example", false, true},
+        {"DNS:good.example", "DNS:*", false, true},
+        {"DNS:good.example", "DNS:a*.good.example", false, true},
+        /* Other forms are not asked about. */
+        {"DNS:good.example", "URI:spiffe://evil/x|IP:10.0.0.1|email:a@evil.example|other:", true, false},
+    };
+    TABLE(table);
+}
+
+static void test_name_constraints_on_uris(void **state)
+{
+    (void)state;
+    static const struct constrained table[] = {
+        {"URI:td.example", "URI:spiffe://td.example/ns/x", true, true},
+        {"URI:td.example", "URI:spiffe://TD.example/ns/x", true, true},
+        {"URI:td.example", "URI:https://td.example:8443/x", true, true},
+        {"URI:td.example", "URI:https://td.example?x", true, true},
+        {"URI:td.example", "URI:spiffe://a.td.example/x", false, false},
+        {"URI:.td.example", "URI:spiffe://a.td.example/x", true, true},
+        {"URI:.td.example", "URI:spiffe://td.example/x", false, false},
+        {"URI:td.example", "URI:spiffe://evil/td.example", false, false},
+        {"URI:td.example", "URI:spiffe://evil?@td.example/", false, false},
+        /* No host that could be told: RFC 5280 section 4.2.1.10. */
+        {"URI:td.example", "URI:spiffe://td.example@evil/x", false, true},
+        {"URI:td.example", "URI:spiffe://evil@td.example/x", false, true},
+        {"URI:td.example", "URI:urn:td.example", false, true},
+        {"URI:td.example", "URI:spiffe://10.0.0.1/x", false, true},
+        {"URI:td.example", "URI:spiffe://[fd00::1]/x", false, true},
+        {"URI:td.example", "URI:spiffe:///x", false, true},
+        {"URI:td.example", "URI:td.example", false, true},
+        {"URI:", "URI:spiffe://td.example/x", false, true},
+    };
+    TABLE(table);
+}
+
+static void test_name_constraints_on_addresses(void **state)
+{
+    (void)state;
+    static const struct constrained table[] = {
+        {"IP:10.0.0.0/255.0.0.0", "IP:10.1.2.3", true, true},
+        {"IP:10.0.0.0/255.0.0.0", "IP:11.1.2.3", false, false},
+        {"IP:10.1.2.3/255.255.255.255", "IP:10.1.2.3", true, true},
+        {"IP:0.0.0.0/0.0.0.0", "IP:10.1.2.3", true, true},
+        {"IP:0.0.0.0/0.0.0.0", "IP:fd00::1", false, false},
+        {"IP:fd00::/ffff::", "IP:fd00::1", true, true},
+        {"IP:fd00::/ffff::", "IP:fd01::1", false, false},
+        {"IP:::/::", "IP:fd01::1", true, true},
+        {"IP:::/::", "IP:10.0.0.1", false, false},
+    };
+    TABLE(table);
+}
+
+static void test_name_constraints_on_email(void **state)
+{
+    (void)state;
+    static const struct constrained table[] = {
+        {"email:good.example", "email:a@good.example", true, true},
+        {"email:good.example", "email:a@GOOD.example", true, true},
+        {"email:good.example", "email:a@b.good.example", false, false},
+        {"email:.good.example", "email:a@b.good.example", true, true},
+        {"email:.good.example", "email:a@good.example", false, false},
+        {"email:a@good.example", "email:a@good.example", true, true},
+        {"email:a@good.example", "email:b@good.example", false, false},
+        {"email:a@good.example", "email:A@good.example", false, true},
+        {"email:good.example", "email:good.example", false, true},
+        {"email:good.example", "email:a@evil@good.example", false, true},
+        {"email:good.example", "email:@good.example", false, true},
+    };
+    TABLE(table);
+    /* Also those in the subject, where they stood of old. */
+    assert_int_equal(constrained("email:good.example", NULL, "CN=l,emailAddress=a@good.example", NULL),
+                     TLS_TRUSTED);
+    assert_int_equal(constrained("email:good.example", NULL, "CN=l,emailAddress=a@evil.example", NULL),
+                     TLS_NAME_CONSTRAINTS);
+    assert_int_equal(
+        constrained(NULL, "email:evil.example", "CN=l,emailAddress=a@evil.example", "email:a@b.example"),
+        TLS_NAME_CONSTRAINTS);
+}
+
+static void test_name_constraints_on_directory_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *subtree, *subject, *san;
+        bool permitted, excluded;
+    } table[] = {
+        {"dir:O=x", "O=x,CN=l", NULL, true, true},
+        {"dir:O=x", "O=x", NULL, true, true},
+        {"dir:O=x", "O=X,CN=l", NULL, true, true},
+        {"dir:O=two  words", "O= Two words ,CN=l", NULL, true, true},
+        {"dir:O=x", "O=y,CN=l", NULL, false, false},
+        {"dir:O=x", "CN=l,O=x", NULL, false, false},
+        {"dir:O=x", "CN=x", NULL, false, false},
+        {"dir:O=x,CN=a", "O=x", NULL, false, false},
+        {"dir:O=x,CN=a", "O=x,CN=a,CN=b", NULL, true, true},
+        {"dir:O=x", "O=x,+CN=y", NULL, false, false},
+        {"dir:O=x,+CN=y", "O=x,+CN=y,CN=z", NULL, true, true},
+        {"dir:O=x,+CN=y", "CN=y,+O=x,CN=z", NULL, true, true},
+        {"dir:", "O=y,CN=l", NULL, true, true},
+        /* What others may fold to the same is neither permitted nor clear of what is excluded. */
+        {"dir:O=\xc3\xa9", "O=\xc3\xa9,CN=l", NULL, true, true},
+        {"dir:O=\xc3\xa9", "O=\xc3\x89,CN=l", NULL, false, true},
+        {"dir:O=x", "O=\xef\xbd\x98,CN=l", NULL, false, true},
+        /* In the SANs as well. */
+        {"dir:O=x", "O=x,CN=l", "dir:O=x,CN=m", true, true},
+        {"dir:O=x", "O=x,CN=l", "dir:O=y,CN=m", false, true},
+        {"dir:O=x", "", "dir:O=y", false, false},
+        /* No name, nothing to be within. */
+        {"dir:O=x", "", "DNS:a.example", true, false},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        enum tls_status p = constrained(table[i].subtree, NULL, table[i].subject, table[i].san);
+        enum tls_status e = constrained(NULL, table[i].subtree, table[i].subject, table[i].san);
+        if ((p == TLS_TRUSTED) != table[i].permitted)
+            fail_msg("%s permitted, %s: %s", table[i].subtree, table[i].subject, tls_status_name(p));
+        if ((e != TLS_TRUSTED) != table[i].excluded)
+            fail_msg("%s excluded, %s: %s", table[i].subtree, table[i].subject, tls_status_name(e));
+    }
+    /* Another string type may hide the same letters. */
+    make("R", (struct make_cert){.subject = "CN=R", .key = 1, CA, .excluded = "dir:O=evil"});
+    make("b", (struct make_cert){
+                  .subject = "O=evil", .issuer = "CN=R", .key = 2, .by = 1, .string_tag = DER_BMP_STRING});
+    make("p", (struct make_cert){
+                  .subject = "O=Evil", .issuer = "CN=R", .key = 2, .by = 1, .string_tag = DER_IA5_STRING});
+    expect("R", "b", TLS_ISSUER_UNKNOWN); /* the issuer's name is in the other type, too */
+    make("Rb",
+         (struct make_cert){
+             .subject = "CN=RR", .key = 1, CA, .excluded = "dir:O=evil,CN=x", .string_tag = DER_BMP_STRING});
+    make("bb",
+         (struct make_cert){
+             .subject = "O=evil,CN=x", .issuer = "CN=RR", .key = 2, .by = 1, .string_tag = DER_BMP_STRING});
+    make("bc",
+         (struct make_cert){
+             .subject = "O=Evil,CN=x", .issuer = "CN=RR", .key = 2, .by = 1, .string_tag = DER_BMP_STRING});
+    expect("Rb", "bb", TLS_NAME_CONSTRAINTS);
+    expect("Rb", "bc", TLS_NAME_CONSTRAINTS);
+}
+
+static void test_name_constraints_of_every_issuer(void **state)
+{
+    (void)state;
+    /* Of the root as of each intermediate; on intermediates, but not on those that a CA issued to itself. */
+    make("R", (struct make_cert){.subject = "O=x,CN=R", .key = 1, CA, .permitted = "DNS:example|dir:O=x"});
+    make("A", (struct make_cert){.subject = "O=x,CN=A",
+                                 .issuer = "O=x,CN=R",
+                                 .key = 2,
+                                 .by = 1,
+                                 CA,
+                                 .excluded = "DNS:evil.example"});
+    make("E", (struct make_cert){.subject = "O=evil,CN=E", .issuer = "O=x,CN=R", .key = 3, .by = 1, CA});
+    make("ok", (struct make_cert){
+                   .subject = "", .issuer = "O=x,CN=A", .key = 9, .by = 2, .san = "DNS:good.example"});
+    make("no1", (struct make_cert){
+                    .subject = "", .issuer = "O=x,CN=A", .key = 9, .by = 2, .san = "DNS:evil.example"});
+    make("no2",
+         (struct make_cert){.subject = "", .issuer = "O=x,CN=A", .key = 9, .by = 2, .san = "DNS:other.test"});
+    make("no3", (struct make_cert){.subject = "O=x,CN=l", .issuer = "O=evil,CN=E", .key = 9, .by = 3});
+    expect("R", "ok A", TLS_TRUSTED);
+    expect_words("R", "no1 A", TLS_NAME_CONSTRAINTS, 0,
+                 "name outside of the constraints of CN=A,O=x: DNS:evil.example");
+    expect_words("R", "no2 A", TLS_NAME_CONSTRAINTS, 0,
+                 "name outside of the constraints of CN=R,O=x: DNS:other.test");
+    expect_words("R", "no3 E", TLS_NAME_CONSTRAINTS, 1,
+                 "name outside of the constraints of CN=R,O=x: CN=E,O=evil");
+
+    make("T", (struct make_cert){.subject = "O=t,CN=T", .key = 4, CA, .permitted = "dir:O=u"});
+    make("T2", (struct make_cert){.subject = "O=t,CN=T", .issuer = "O=t,CN=T", .key = 5, .by = 4, CA});
+    make("lu", (struct make_cert){.subject = "O=u", .issuer = "O=t,CN=T", .key = 9, .by = 5});
+    make("lt", (struct make_cert){.subject = "O=t,CN=T", .issuer = "O=t,CN=T", .key = 9, .by = 5});
+    expect("T", "lu T2", TLS_TRUSTED);
+    expect("T", "lt T2", TLS_NAME_CONSTRAINTS);
+}
+
+static void test_name_constraints_that_cannot_be_processed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        size_t size;
+    } bad[] = {
+        {"", 0},
+        {"\xa0\x00", 2},                         /* no subtree */
+        {"\xa0\x06\x30\x04\x88\x02\x2a\x03", 8}, /* registeredID */
+        {"\xa0\x09\x30\x07\x82\x02"
+         "ab"
+         "\x80\x01\x00",
+         11}, /* a minimum, although the default */
+        {"\xa0\x09\x30\x07\x82\x02"
+         "ab"
+         "\x80\x01\x01",
+         11},
+        {"\xa0\x09\x30\x07\x82\x02"
+         "ab"
+         "\x81\x01\x01",
+         11},                                             /* a maximum */
+        {"\xa0\x08\x30\x06\x87\x04\x0a\x00\x00\x00", 10}, /* an address without a mask */
+        {"\xa0\x06\x30\x04\x82\x02"
+         "a\xc3",
+         8},
+        {"\xa0\x06\x30\x04\xa4\x02\x05\x00", 8}, /* no name */
+        {"\xa1\x06\x30\x04\x82\x02"
+         "ab"
+         "\xa0\x06\x30\x04\x82\x02"
+         "ab",
+         16}, /* out of order */
+        {"\xa0\x06\x30\x04\x82\x02"
+         "ab"
+         "\x05\x00",
+         10},
+        {"\xa0\x04\x82\x02"
+         "ab",
+         6},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        clean(NULL);
+        make("R", (struct make_cert){.subject = "CN=R",
+                                     .key = 1,
+                                     CA,
+                                     .constraints = (const uint8_t *)bad[i].value,
+                                     .constraints_size = bad[i].size});
+        make("l", (struct make_cert){.subject = "", .issuer = "CN=R", .key = 9, .by = 1, .san = "DNS:ab"});
+        expect_words("R", "l", TLS_NAME_CONSTRAINTS, 1, "name constraints that cannot be processed: CN=R");
+    }
+    assert_int_equal(constrained("other:", NULL, "CN=l", NULL), TLS_NAME_CONSTRAINTS);
+}
+
+static void test_name_constraints_bomb(void **state)
+{
+    (void)state;
+    enum { MANY = 3000 };
+    char *list = malloc(MANY * 8), *at = list;
+    for (size_t i = 0; i < MANY; i++)
+        at += sprintf(at, "%sDNS:a%c", i ? "|" : "", (char)('a' + i % 26));
+    char *names = malloc(100 * 8);
+    at = names;
+    for (size_t i = 0; i < 100; i++)
+        at += sprintf(at, "%sDNS:zz", i ? "|" : "");
+    assert_int_equal(constrained(NULL, list, "CN=l", "DNS:zz"), TLS_TRUSTED);
+    assert_int_equal(constrained(NULL, list, "CN=l", names), TLS_TOO_COMPLEX);
+    free(list);
+    free(names);
+}
+
+/* --- revocation
+ * --------------------------------------------------------------------------------------------- */
+
+static void release(void *crls)
+{
+    crl_index_free(crls);
+}
+
+/* A trust with CRLs of the test PKI, whose signers are the roots given. */
+static struct tls_trust *trust_with_crls(const char *roots, const char *crls, enum tls_crl_missing missing,
+                                         enum tls_crl_expired expired)
+{
+    struct x509_slice der[8], list[8];
+    struct x509 *issuers = calloc(8, sizeof *issuers);
+    char error[300] = "", name[64], *copy = strdup(crls), *save = NULL;
+    size_t n = certs(roots, der, 8), count = 0;
+    for (size_t i = 0; i < n; i++)
+        assert_null(x509_parse(der[i].data, der[i].size, &issuers[i]));
+    for (char *p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save)) {
+        snprintf(name, sizeof name, "%s.crl", p);
+        list[count++] = pki_der(name);
+    }
+    struct tls_trust_options options = {
+        .crls_release = release, .crl_missing = missing, .crl_expired = expired};
+    options.crls = crl_index_new(list, count, issuers, n, NULL, NULL, error, sizeof error);
+    if (!options.crls)
+        fail_msg("%s", error);
+    free(issuers);
+    free(copy);
+    return trust_of(roots, &options);
+}
+
+static struct tls_verdict judge_crl(const char *roots, const char *crls, enum tls_crl_missing missing,
+                                    enum tls_crl_expired expired, const char *chain)
+{
+    struct tls_trust *trust = trust_with_crls(roots, crls, missing, expired);
+    struct tls_verdict v = judge_by(trust, chain, TLS_PURPOSE_CLIENT, PKI_NOW);
+    tls_trust_unref(trust);
+    return v;
+}
+
+#define ACCEPT TLS_CRL_MISSING_ACCEPT, TLS_CRL_EXPIRED_WARN
+#define REJECT TLS_CRL_MISSING_REJECT, TLS_CRL_EXPIRED_REJECT
+
+static void test_revoked_leaf(void **state)
+{
+    (void)state;
+    struct tls_verdict v = judge_crl("root", "root intermediate", REJECT, "leaf_revoked intermediate");
+    assert_int_equal(v.status, TLS_REVOKED);
+    assert_true(v.revoked_leaf);
+    assert_int_equal(v.depth, 0);
+    assert_string_equal(v.words,
+                        "certificate revoked 1826 days ago (2021-01-01 00:00:00 GMT), keyCompromise: "
+                        "CN=leaf_revoked,O=Outrider");
+    v = judge_crl("root", "root intermediate", REJECT, "leaf intermediate");
+    assert_int_equal(v.status, TLS_TRUSTED);
+    /* Without CRLs nobody is asked about them, whatever the policy. */
+    struct tls_trust_options options = {.crl_missing = TLS_CRL_MISSING_REJECT};
+    struct tls_trust *trust = trust_of("root", &options);
+    assert_int_equal(judge_by(trust, "leaf_revoked intermediate", 0, PKI_NOW).status, TLS_TRUSTED);
+    tls_trust_unref(trust);
+}
+
+/* REVOKED comes before all else, but the leaf is "only revoked" when nothing else is wrong. */
+static void test_revoked_and_more(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with_crls("root", "root intermediate", REJECT);
+    struct tls_verdict v = judge_by(trust, "leaf_revoked intermediate", TLS_PURPOSE_CLIENT,
+                                    pki_cert("leaf_revoked")->not_after + 1);
+    assert_int_equal(v.status, TLS_REVOKED);
+    assert_false(v.revoked_leaf);
+    tls_trust_unref(trust);
+    /* Missing CRL of the root: rejected for that, too. */
+    v = judge_crl("root", "intermediate", REJECT, "leaf_revoked intermediate");
+    assert_int_equal(v.status, TLS_REVOKED);
+    assert_false(v.revoked_leaf);
+    v = judge_crl("root", "intermediate", ACCEPT, "leaf_revoked intermediate");
+    assert_true(v.revoked_leaf);
+    /* Not reached by any path: not even that. */
+    v = judge_crl("root2", "intermediate", ACCEPT, "leaf_revoked intermediate");
+    assert_int_equal(v.status, TLS_ISSUER_UNKNOWN);
+    assert_false(v.revoked_leaf);
+}
+
+static void test_revoked_intermediate(void **state)
+{
+    (void)state;
+    struct tls_verdict v =
+        judge_crl("root", "root intermediate", ACCEPT, "leaf_by_revoked intermediate_revoked");
+    assert_int_equal(v.status, TLS_REVOKED);
+    assert_int_equal(v.depth, 1);
+    assert_false(v.revoked_leaf);
+    assert_non_null(strstr(v.words, "CA certificate revoked 1826 days ago"));
+    /* In the bundle beside its root it is as revoked as ever. */
+    v = judge_crl("root intermediate_revoked", "root", ACCEPT, "leaf_by_revoked");
+    assert_int_equal(v.status, TLS_REVOKED);
+    v = judge_crl("intermediate_revoked root", "root", ACCEPT, "intermediate_revoked");
+    assert_int_equal(v.status, TLS_REVOKED);
+    /* Another way round it is fine. */
+    make("R", (struct make_cert){.subject = "O=Outrider,CN=root", .key = 1, CA});
+    v = judge_crl("root", "root", ACCEPT, "leaf intermediate intermediate_revoked");
+    assert_int_equal(v.status, TLS_TRUSTED);
+}
+
+static void test_missing_crl_policies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *crls;
+        enum tls_status accept, reject;
+    } cases[] = {
+        {"root intermediate", TLS_TRUSTED, TLS_TRUSTED},
+        {"root", TLS_TRUSTED, TLS_CRL_MISSING},
+        {"intermediate", TLS_TRUSTED, TLS_CRL_MISSING},
+        {"root2", TLS_TRUSTED, TLS_CRL_MISSING},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(judge_crl("root", cases[i].crls, ACCEPT, "leaf intermediate").status,
+                         cases[i].accept);
+        assert_int_equal(judge_crl("root", cases[i].crls, REJECT, "leaf intermediate").status,
+                         cases[i].reject);
+    }
+    struct tls_verdict v = judge_crl("root", "root", REJECT, "leaf intermediate");
+    assert_int_equal(v.depth, 0);
+    assert_string_equal(v.words, "no revocation list of CN=intermediate,O=Outrider");
+    v = judge_crl("root", "intermediate", REJECT, "leaf intermediate");
+    assert_int_equal(v.depth, 1);
+}
+
+static void test_expired_crl_policies(void **state)
+{
+    (void)state;
+    const char *chain = "leaf intermediate";
+    struct tls_verdict v = judge_crl("root", "root intermediate_expired", REJECT, chain);
+    assert_int_equal(v.status, TLS_CRL_EXPIRED);
+    assert_string_equal(v.words, "revocation list expired 1826 days ago (2021-01-01 00:00:00 GMT): "
+                                 "CN=intermediate,O=Outrider");
+    v = judge_crl("root", "root intermediate_expired", ACCEPT, chain);
+    assert_int_equal(v.status, TLS_TRUSTED);
+    assert_string_equal(v.words, "trusted by CN=root,O=Outrider; its revocation list expired 1826 days ago "
+                                 "(2021-01-01 00:00:00 GMT)");
+    /* Who is listed there stays revoked. */
+    v = judge_crl("root", "root intermediate_expired", ACCEPT, "leaf_revoked intermediate");
+    assert_int_equal(v.status, TLS_REVOKED);
+    /* One that is still to come is no better, and will be looked at again in time. */
+    v = judge_crl("root", "root intermediate_future", REJECT, chain);
+    assert_int_equal(v.status, TLS_CRL_EXPIRED);
+    assert_non_null(strstr(v.words, "becomes valid only in 30680 days"));
+    v = judge_crl("root", "root intermediate_future", ACCEPT, chain);
+    assert_int_equal(v.status, TLS_TRUSTED);
+    assert_int_equal(v.recheck_at, INT64_C(4417977600));
+    /* The verdict lasts no longer than the list. */
+    struct tls_trust *trust = trust_with_crls("root", "root intermediate_expired", REJECT);
+    v = judge_by(trust, chain, TLS_PURPOSE_CLIENT, PKI_NOW - 6 * 365 * 86400);
+    assert_int_equal(v.status, TLS_TRUSTED);
+    int64_t end = v.recheck_at;
+    assert_int_equal(judge_by(trust, chain, TLS_PURPOSE_CLIENT, end - 1).status, TLS_TRUSTED);
+    assert_int_equal(judge_by(trust, chain, TLS_PURPOSE_CLIENT, end).status, TLS_CRL_EXPIRED);
+    tls_trust_unref(trust);
+}
+
+/* --- the trust itself
+ * --------------------------------------------------------------------------------------- */
+
+static unsigned releases;
+
+static void count_release(void *crls)
+{
+    assert_non_null(crls);
+    releases++;
+}
+
+static void test_trust(void **state)
+{
+    (void)state;
+    char error[200] = "";
+    struct x509_slice list[3] = {pki_der("root"), pki_der("root_expired"), {(const uint8_t *)"\x30\x00", 2}};
+    int stand_in;
+    struct tls_trust_options options = {.crls = (const struct crl_index *)(const void *)&stand_in,
+                                        .crls_release = count_release};
+    releases = 0;
+    assert_null(tls_trust_new(list, 3, &options, error, sizeof error));
+    assert_non_null(strstr(error, "certificate 3 of the CA bundle: "));
+    list[2].size = 0;
+    assert_null(tls_trust_new(list, 3, &options, error, sizeof error));
+    assert_null(tls_trust_new(list, TLS_ROOTS_MAX + 1, &options, error, sizeof error));
+    assert_non_null(strstr(error, "4097 certificates"));
+    assert_int_equal(releases, 0);
+
+    struct tls_trust *a = tls_trust_new(list, 2, &options, error, sizeof error);
+    struct tls_trust *b = tls_trust_new(NULL, 0, NULL, error, sizeof error);
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_true(tls_trust_generation(a) < tls_trust_generation(b));
+    assert_int_equal(tls_trust_count(a), 2);
+    assert_true(der_same(tls_trust_root(a, 1)->der, list[1]));
+    assert_ptr_not_equal(tls_trust_root(a, 1)->der.data, list[1].data);
+    assert_int_equal(tls_trust_count(b), 0);
+    assert_ptr_equal(tls_trust_ref(a), a);
+    tls_trust_unref(a);
+    assert_int_equal(releases, 0);
+    tls_trust_unref(a);
+    assert_int_equal(releases, 1);
+    tls_trust_unref(b);
+    tls_trust_unref(NULL);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    for (unsigned s = 0; s < TLS_STATUS_COUNT; s++) {
+        assert_non_null(tls_status_name(s));
+        for (unsigned t = 0; t < s; t++)
+            assert_string_not_equal(tls_status_name(s), tls_status_name(t));
+    }
+    assert_string_equal(tls_status_name(TLS_EXPIRED), "expired");
+    assert_string_equal(tls_status_name(TLS_ISSUER_UNKNOWN), "issuer_unknown");
+    assert_string_equal(tls_status_name(TLS_STATUS_COUNT), "unknown");
+    /* Long names are cut, odd bytes never reach a log, and a nameless certificate goes by its SAN. */
+    char subject[1100] = "CN=";
+    for (size_t i = 3; i < 1000; i++)
+        subject[i] = i % 2 ? 'x' : '\n';
+    make("self", (struct make_cert){.subject = subject, .key = 1});
+    struct tls_verdict v = judge("root", "self");
+    assert_true(strlen(v.words) < sizeof v.words - 1);
+    assert_non_null(strstr(v.words, "... is not in the CA bundle"));
+    for (const char *c = v.words; *c; c++)
+        assert_true(*c >= 0x20 && *c < 0x7f);
+    make("R", (struct make_cert){.subject = "CN=R", .key = 1, CA});
+    make("l", (struct make_cert){.subject = "",
+                                 .issuer = "CN=R",
+                                 .key = 2,
+                                 .by = 1,
+                                 .not_after = "20210101",
+                                 .san = "URI:spiffe://td/ns/a/sa/b"});
+    v = judge("R", "l");
+    assert_non_null(strstr(v.words, "GMT): URI:spiffe://td/ns/a/sa/b"));
+    make("n",
+         (struct make_cert){.subject = "", .issuer = "CN=R", .key = 2, .by = 1, .not_after = "20210101"});
+    assert_non_null(strstr(judge("R", "n").words, "GMT): (no name)"));
+    make("i", (struct make_cert){.subject = "",
+                                 .issuer = "CN=R",
+                                 .key = 2,
+                                 .by = 1,
+                                 .not_after = "20210101",
+                                 .san = "IP:fd00::7"});
+    assert_non_null(strstr(judge("R", "i").words, "GMT): IP:fd00::7"));
+}
+
+/* --- OpenSSL's word
+ * ----------------------------------------------------------------------------------------- */
+
+static bool openssl_verifies(const char *roots, const char *chain, enum tls_purpose purpose)
+{
+    char command[2000], *copy = strdup(roots), *save = NULL;
+    size_t n =
+        (size_t)snprintf(command, sizeof command,
+                         "openssl verify -no-CApath -no-CAstore -no-CAfile -auth_level 2 "
+                         "-attime %lld -purpose %s",
+                         (long long)PKI_NOW, purpose == TLS_PURPOSE_CLIENT ? "sslclient" : "sslserver");
+    for (char *p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save))
+        n += (size_t)snprintf(command + n, sizeof command - n, " -trusted " PKI_FOLDER "/%s.pem", p);
+    free(copy);
+    copy = strdup(chain);
+    char *leaf = strtok_r(copy, " ", &save);
+    for (char *p = strtok_r(NULL, " ", &save); p; p = strtok_r(NULL, " ", &save))
+        n += (size_t)snprintf(command + n, sizeof command - n, " -untrusted " PKI_FOLDER "/%s.pem", p);
+    snprintf(command + n, sizeof command - n, " " PKI_FOLDER "/%s.pem >/dev/null 2>&1", leaf);
+    free(copy);
+    return system(command) == 0;
+}
+
+static void test_openssl_agrees(void **state)
+{
+    (void)state;
+    if (system("openssl version >/dev/null 2>&1") != 0)
+        skip();
+    static const char *const cases[][2] = {
+        {"root", "leaf intermediate"},
+        {"root", "leaf root intermediate root2"},
+        {"root", "leaf"},
+        {"root2", "leaf intermediate"},
+        {"root2", "leaf intermediate_cross"},
+        {"root2", "leaf intermediate root_by_root2"},
+        {"root_renewed", "leaf intermediate root"},
+        {"root root_impostor", "leaf intermediate"},
+        {"root_impostor", "leaf intermediate"},
+        {"root", "leaf_by_impostor root_impostor"},
+        {"root", "leaf_direct"},
+        {"root", "leaf_client intermediate"},
+        {"root", "leaf_server intermediate"},
+        {"root", "leaf_codesign intermediate"},
+        {"root", "leaf_noeku intermediate"},
+        {"root", "leaf_critical intermediate"},
+        {"root", "leaf_expired intermediate"},
+        {"root", "leaf_future intermediate"},
+        {"root", "leaf_by_expired intermediate_expired"},
+        {"root_expired", "leaf_by_root_expired"},
+        {"root", "leaf_by_leaf leaf intermediate"},
+        {"root", "leaf_by_nosign intermediate_nosign"},
+        {"root", "leaf_by_below intermediate_below intermediate_pathlen0"},
+        {"root", "leaf_by_deep3 intermediate_deep3 intermediate_deep2 intermediate"},
+        {"root", "leaf_nc_good intermediate_constrained"},
+        {"root", "leaf_nc_dns intermediate_constrained"},
+        {"root", "leaf_nc_ip intermediate_constrained"},
+        {"root", "leaf_nc_uri intermediate_constrained"},
+        {"root", "leaf_nc_excluded intermediate_constrained"},
+        {"root", "leaf_rsa1024 intermediate"},
+        {"root", "leaf_sha1 intermediate"},
+        {"root", "leaf_p384 intermediate"},
+        {"root", "leaf_ed25519 intermediate"},
+        {"root_rsa", "leaf_by_rsa_pss"},
+        {"root_rsa", "leaf_by_rsa_sha1"},
+        {"root_p521", "leaf_by_p521"},
+        {"root_ed25519", "leaf_by_ed25519"},
+        {"root", "leaf_self"},
+        {"leaf_self", "leaf_self"},
+        {"root intermediate", "leaf"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        enum tls_purpose purpose = i % 2 ? TLS_PURPOSE_SERVER : TLS_PURPOSE_CLIENT;
+        bool ours = judge_at(cases[i][0], cases[i][1], purpose, PKI_NOW).status == TLS_TRUSTED;
+        if (openssl_verifies(cases[i][0], cases[i][1], purpose) != ours)
+            fail_msg("[%s] | %s: OpenSSL %s", cases[i][0], cases[i][1], ours ? "refuses" : "accepts");
+        pki_free_all();
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, clean)
@@ -697,6 +1354,23 @@ int main(void)
         T(test_many_paths_bomb),
         T(test_many_roots_of_one_name),
 
+        T(test_name_constraints_of_openssl),
+        T(test_name_constraints_on_dns),
+        T(test_name_constraints_on_uris),
+        T(test_name_constraints_on_addresses),
+        T(test_name_constraints_on_email),
+        T(test_name_constraints_on_directory_names),
+        T(test_name_constraints_of_every_issuer),
+        T(test_name_constraints_that_cannot_be_processed),
+        T(test_name_constraints_bomb),
+        T(test_revoked_leaf),
+        T(test_revoked_and_more),
+        T(test_revoked_intermediate),
+        T(test_missing_crl_policies),
+        T(test_expired_crl_policies),
+        T(test_trust),
+        T(test_words),
+        T(test_openssl_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,810 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Handshakes, data and endings between our own client and server; who is refused, and what both are told. */
+#include "tls_pair.h"
+
+static const char *const only_1_2[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
+                                       "ECDHE-RSA-AES128-GCM-SHA256",
+                                       "ECDHE-ECDSA-AES256-GCM-SHA384",
+                                       "ECDHE-RSA-AES256-GCM-SHA384",
+                                       "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+                                       "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+                                       NULL};
+
+#define ONE(name)         \
+    (const char *const[]) \
+    {                     \
+        name, NULL        \
+    }
+
+static int start(void **state)
+{
+    char error[128];
+    (void)state;
+    return tls_global_init(error, sizeof error) ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    tls_global_cleanup();
+    return 0;
+}
+
+/* --- handshakes that succeed -----------------------------------------------------------------------------
+ */
+
+static void every_key_version_and_client_auth(void **state)
+{
+    (void)state;
+    static const char *const leaves[] = {"leaf", "leaf_p384", "leaf_rsa2048", "leaf_ed25519", "leaf_p521"};
+    for (size_t k = 0; k < sizeof leaves / sizeof *leaves; k++)
+        for (int old = 0; old < 2; old++)
+            for (int auth = TLS_CLIENT_AUTH_REQUIRE; auth <= TLS_CLIENT_AUTH_NONE; auth++) {
+                struct pair p;
+                char chain[64];
+                snprintf(chain, sizeof chain, "%s intermediate", leaves[k]);
+                pair_open(&p, &(struct pair_spec){.server_chain = chain,
+                                                  .client_chain = chain,
+                                                  .server = {.client_auth = (enum tls_client_auth)auth},
+                                                  .client = {.ciphers = old ? only_1_2 : NULL}});
+                pair_up(&p);
+                bool asked = auth != TLS_CLIENT_AUTH_NONE;
+                struct tls_stream_info c = tls_stream_info(p.client.stream),
+                                       s = tls_stream_info(p.server.stream);
+                assert_string_equal(c.version, old ? "TLSv1.2" : "TLSv1.3");
+                assert_string_equal(s.version, c.version);
+                assert_string_equal(s.cipher, c.cipher);
+                assert_string_equal(s.cipher, old ? k == 2 ? "ECDHE-RSA-AES128-GCM-SHA256"
+                                                           : "ECDHE-ECDSA-AES128-GCM-SHA256"
+                                                  : "TLS_AES_128_GCM_SHA256");
+                assert_string_equal(c.group, old ? "X25519" : "X25519MLKEM768");
+                assert_string_equal(s.group, c.group);
+                assert_string_equal(s.sni, "web.shop.svc");
+                assert_string_equal(c.sni, "web.shop.svc");
+                assert_true(c.verified);
+                assert_int_equal(s.verified, asked);
+                assert_int_equal(tls_stream_peer(p.server.stream) != NULL, asked);
+                assert_int_equal(tls_stream_verdict(p.server.stream)->status,
+                                 asked ? TLS_TRUSTED : TLS_NONE_PRESENTED);
+                assert_int_equal(tls_stream_verdict(p.client.stream)->status, TLS_TRUSTED);
+                assert_false(c.resumed || s.resumed);
+                assert_null(c.alpn);
+                assert_string_equal(tls_stream_error_text(p.client.stream), "");
+                assert_int_equal(tls_stream_handshake(p.client.stream), TLS_OK);
+                assert_ptr_equal(tls_stream_ctx(p.server.stream), p.server.ctx);
+                pair_says(&p, true, "from the client");
+                pair_says(&p, false, "from the server");
+                pair_close(&p);
+            }
+}
+
+static void ciphers_by_either_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *asked, *openssl, *iana;
+    } cases[] = {
+        {"TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256"},
+        {"TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"},
+        {"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384",
+         "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
+        {"ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-CHACHA20-POLY1305",
+         "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pair p;
+        pair_open(&p, &(struct pair_spec){.server = {.ciphers = ONE(cases[i].asked)}});
+        pair_up(&p);
+        struct tls_stream_info info = tls_stream_info(p.client.stream);
+        assert_string_equal(info.cipher, cases[i].openssl);
+        assert_string_equal(info.cipher_iana, cases[i].iana);
+        pair_says(&p, true, "hello");
+        pair_says(&p, false, "hello");
+        pair_close(&p);
+    }
+    assert_true(tls_cipher_known("ecdhe-rsa-aes128-gcm-sha256"));
+    assert_true(tls_cipher_known("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"));
+    assert_false(tls_cipher_known("ECDHE-RSA-AES128-SHA"));
+    assert_false(tls_cipher_known("AES128-GCM-SHA256"));
+    assert_false(tls_cipher_known("DHE-RSA-AES128-GCM-SHA256"));
+    assert_false(tls_cipher_known(""));
+}
+
+static void every_group(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"X25519MLKEM768", "X25519MLKEM768"},
+        {"X25519", "X25519"},
+        {"P-256", "P-256"},
+        {"P-384", "P-384"},
+        {"secp256r1", "P-256"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (int old = i == 0 ? 0 : 1; old >= 0; old--) {
+            struct pair p;
+            /* The server's one group is not the client's first: a HelloRetryRequest under TLS 1.3. */
+            pair_open(&p, &(struct pair_spec){
+                              .server = {.groups = ONE(names[i][0]), .ciphers = old ? only_1_2 : NULL},
+                              .client = {.groups = (const char *const[]){"X25519MLKEM768", "X25519", "P-256",
+                                                                         "P-384", NULL}}});
+            pair_up(&p);
+            assert_string_equal(tls_stream_info(p.server.stream).group, names[i][1]);
+            assert_string_equal(tls_stream_info(p.client.stream).group, names[i][1]);
+            pair_close(&p);
+        }
+    assert_true(tls_group_known("x25519"));
+    assert_false(tls_group_known("P-521"));
+    assert_false(tls_group_known("ffdhe2048"));
+}
+
+static void alpn(void **state)
+{
+    (void)state;
+    static const char *const h2_first[] = {"h2", "http/1.1", NULL};
+    static const char *const h1_first[] = {"http/1.1", "h2", NULL};
+    for (int old = 0; old < 2; old++) {
+        const char *const *ciphers = old ? only_1_2 : NULL;
+        struct pair p;
+        pair_open(&p, &(struct pair_spec){.server = {.alpn = h2_first, .ciphers = ciphers},
+                                          .client = {.alpn = h1_first}});
+        pair_up(&p);
+        assert_string_equal(tls_stream_info(p.server.stream).alpn, "h2"); /* the server's preference */
+        assert_string_equal(tls_stream_info(p.client.stream).alpn, "h2");
+        pair_close(&p);
+
+        /* Not offered: fine, even when strict. */
+        pair_open(&p,
+                  &(struct pair_spec){.server = {.alpn = h2_first, .alpn_strict = true, .ciphers = ciphers}});
+        pair_up(&p);
+        assert_null(tls_stream_info(p.server.stream).alpn);
+        pair_close(&p);
+
+        /* Nothing in common: ignored, or refused when strict. */
+        pair_open(&p, &(struct pair_spec){.server = {.alpn = h2_first, .ciphers = ciphers},
+                                          .client = {.alpn = ONE("postgresql")}});
+        pair_up(&p);
+        assert_null(tls_stream_info(p.server.stream).alpn);
+        assert_null(tls_stream_info(p.client.stream).alpn);
+        pair_close(&p);
+        pair_open(&p,
+                  &(struct pair_spec){.server = {.alpn = h2_first, .alpn_strict = true, .ciphers = ciphers},
+                                      .client = {.alpn = ONE("postgresql")}});
+        pair_connect(&p);
+        pair_handshake(&p, SIZE_MAX);
+        pair_refused(&p.server, &p.client, "no common application protocol",
+                     TLS_ALERT_NO_APPLICATION_PROTOCOL);
+        pair_close(&p);
+    }
+}
+
+static void names_of_servers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *server_name, *allow, *sni, *refused;
+    } cases[] = {
+        {"web.shop.svc", NULL, "web.shop.svc", NULL},
+        {"WEB.shop.svc", NULL, "WEB.shop.svc", NULL},
+        {"a.web.shop.svc", NULL, "a.web.shop.svc", NULL},
+        {"192.0.2.7", NULL, NULL, NULL}, /* an address is no SNI */
+        {"2001:db8::7", NULL, NULL, NULL},
+        {"other.example", "spiffe://cluster.local/ns/shop/sa/web", "other.example", NULL},
+        {NULL, "spiffe://cluster.local/ns/shop/*", NULL, NULL},
+        {"other.example", NULL, "other.example",
+         "peer's certificate lacks the name demanded: wanted other.example, has DNS:web.shop.svc"},
+        {"192.0.2.8", NULL, NULL, "wanted 192.0.2.8, has DNS:web.shop.svc"},
+        {"web.shop.svc", "spiffe://cluster.local/ns/pay/*", "web.shop.svc",
+         "wanted spiffe://cluster.local/ns/pay/*, has"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pair p;
+        pair_open(&p, &(struct pair_spec){.client = {.server_name = cases[i].server_name,
+                                                     .allow_san = cases[i].allow ? &cases[i].allow : NULL,
+                                                     .allow_san_count = cases[i].allow != NULL},
+                                          .peeked = cases[i].sni ? cases[i].sni : ""});
+        pair_connect(&p);
+        pair_handshake(&p, SIZE_MAX);
+        if (cases[i].refused) {
+            pair_refused(&p.client, &p.server, cases[i].refused, TLS_ALERT_ACCESS_DENIED);
+        } else {
+            if (p.server.result != TLS_OK || p.client.result != TLS_OK)
+                fail_msg("%zu: %s / %s", i, tls_stream_error_text(p.client.stream),
+                         tls_stream_error_text(p.server.stream));
+            const char *sni = tls_stream_info(p.server.stream).sni;
+            if (cases[i].sni)
+                assert_string_equal(sni, cases[i].sni);
+            else
+                assert_null(sni);
+        }
+        pair_close(&p);
+    }
+}
+
+/* --- refusals --------------------------------------------------------------------------------------------
+ */
+
+struct refusal {
+    struct pair_spec spec;
+    bool by_client;
+    const char *words;
+    enum tls_alert alert, alert_1_2; /* the latter 0: the same */
+};
+
+static void refused(const struct refusal *r, bool old, size_t chunk)
+{
+    struct pair p;
+    struct pair_spec spec = r->spec;
+    if (old && !spec.client.ciphers)
+        spec.client.ciphers = only_1_2;
+    pair_open(&p, &spec);
+    pair_connect(&p);
+    pair_handshake(&p, chunk);
+    pair_refused(r->by_client ? &p.client : &p.server, r->by_client ? &p.server : &p.client, r->words,
+                 old && r->alert_1_2 ? r->alert_1_2 : r->alert);
+    pair_close(&p);
+}
+
+static void refusals_by_trust(void **state)
+{
+    (void)state;
+    static const char *const nobody[] = {"spiffe://cluster.local/ns/pay/*", "10.1.2.3"};
+    static const struct refusal cases[] = {
+        {.spec = {.client_chain = ""},
+         .words = "no certificate presented",
+         .alert = TLS_ALERT_CERTIFICATE_REQUIRED,
+         .alert_1_2 = TLS_ALERT_HANDSHAKE_FAILURE},
+        {.spec = {.client_chain = "leaf_expired intermediate"},
+         .words = "expired",
+         .alert = TLS_ALERT_CERTIFICATE_EXPIRED},
+        {.spec = {.client_chain = "leaf_future intermediate"},
+         .words = "valid",
+         .alert = TLS_ALERT_CERTIFICATE_EXPIRED},
+        {.spec = {.client_chain = "leaf_root2"},
+         .words = "issuer not trusted",
+         .alert = TLS_ALERT_UNKNOWN_CA},
+        {.spec = {.client_chain = "leaf"}, .words = "issuer not trusted", .alert = TLS_ALERT_UNKNOWN_CA},
+        {.spec = {.client_chain = "leaf_self"}, .words = "not trusted", .alert = TLS_ALERT_UNKNOWN_CA},
+        {.spec = {.client_chain = "leaf_by_impostor"}, .words = "", .alert = TLS_ALERT_BAD_CERTIFICATE},
+        {.spec = {.client_chain = "leaf_server intermediate"},
+         .words = "",
+         .alert = TLS_ALERT_UNSUPPORTED_CERTIFICATE},
+        {.spec = {.client_chain = "leaf_codesign intermediate"},
+         .words = "",
+         .alert = TLS_ALERT_UNSUPPORTED_CERTIFICATE},
+        {.spec = {.client_chain = "leaf_by_leaf leaf intermediate"},
+         .words = "",
+         .alert = TLS_ALERT_BAD_CERTIFICATE},
+        {.spec = {.client_chain = "leaf_by_expired intermediate_expired"},
+         .words = "",
+         .alert = TLS_ALERT_CERTIFICATE_EXPIRED},
+        {.spec = {.client_chain = "leaf_client intermediate",
+                  .server = {.allow_san = nobody, .allow_san_count = 2}},
+         .words = "peer's certificate lacks the name demanded: wanted spiffe://cluster.local/ns/pay/* or "
+                  "10.1.2.3, "
+                  "has "
+                  "URI:spiffe://cluster.local/ns/shop/sa/client",
+         .alert = TLS_ALERT_ACCESS_DENIED},
+        {.spec = {.server_chain = "leaf_expired intermediate"},
+         .by_client = true,
+         .words = "expired",
+         .alert = TLS_ALERT_CERTIFICATE_EXPIRED},
+        {.spec = {.server_chain = "leaf_root2"},
+         .by_client = true,
+         .words = "issuer not trusted",
+         .alert = TLS_ALERT_UNKNOWN_CA},
+        {.spec = {.server_chain = "leaf_client intermediate"},
+         .by_client = true,
+         .words = "",
+         .alert = TLS_ALERT_UNSUPPORTED_CERTIFICATE},
+        {.spec = {.server_chain = "leaf_nosan intermediate"},
+         .by_client = true,
+         .words = "peer's certificate lacks the name demanded: wanted web.shop.svc, has none",
+         .alert = TLS_ALERT_ACCESS_DENIED},
+        {.spec = {.server = {.allow_san = nobody,
+                             .allow_san_count = 2,
+                             .client_auth = TLS_CLIENT_AUTH_REQUEST},
+                  .client_chain = ""},
+         .words = "no certificate presented",
+         .alert = TLS_ALERT_CERTIFICATE_REQUIRED,
+         .alert_1_2 = TLS_ALERT_HANDSHAKE_FAILURE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int old = 0; old < 2; old++)
+            refused(&cases[i], old, old ? 7 : SIZE_MAX);
+}
+
+static void refusals_by_protocol(void **state)
+{
+    (void)state;
+    static const char *const aes[] = {"TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", NULL};
+    static const char *const chacha[] = {"TLS_CHACHA20_POLY1305_SHA256", NULL};
+    static const char *const chacha_1_2[] = {"ECDHE-ECDSA-CHACHA20-POLY1305", NULL};
+    static const char *const p384[] = {"P-384", NULL};
+    static const struct refusal cases[] = {
+        {.spec = {.server = {.min_version = TLS_VERSION_1_3}, .client = {.ciphers = only_1_2}},
+         .words = "no common protocol version",
+         .alert = TLS_ALERT_PROTOCOL_VERSION},
+        {.spec = {.server = {.ciphers = only_1_2}, .client = {.min_version = TLS_VERSION_1_3}},
+         .words = "no common cipher suite",
+         .alert = TLS_ALERT_HANDSHAKE_FAILURE},
+        {.spec = {.server = {.ciphers = aes}, .client = {.ciphers = chacha}},
+         .words = "no common cipher suite",
+         .alert = TLS_ALERT_HANDSHAKE_FAILURE},
+        {.spec = {.server = {.ciphers = aes}, .client = {.ciphers = chacha_1_2}},
+         .words = "no common cipher suite",
+         .alert = TLS_ALERT_HANDSHAKE_FAILURE},
+        {.spec = {.client = {.groups = p384}},
+         .words = "no common group",
+         .alert = TLS_ALERT_HANDSHAKE_FAILURE},
+        {.spec = {.client = {.groups = p384, .ciphers = only_1_2}},
+         .words = "no common group",
+         .alert = TLS_ALERT_HANDSHAKE_FAILURE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refused(&cases[i], false, SIZE_MAX);
+}
+
+static void request_lets_strangers_in_unverified(void **state)
+{
+    (void)state;
+    static const char *const chains[] = {"", "leaf_expired intermediate", "leaf_root2", "leaf_self",
+                                         "leaf_codesign intermediate"};
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
+        for (int old = 0; old < 2; old++) {
+            struct pair p;
+            pair_open(&p, &(struct pair_spec){.client_chain = chains[i],
+                                              .server = {.client_auth = TLS_CLIENT_AUTH_REQUEST},
+                                              .client = {.ciphers = old ? only_1_2 : NULL}});
+            pair_up(&p);
+            assert_false(tls_stream_info(p.server.stream).verified);
+            assert_int_equal(tls_stream_peer(p.server.stream) != NULL, i > 0);
+            assert_int_not_equal(tls_stream_verdict(p.server.stream)->status, TLS_TRUSTED);
+            pair_says(&p, true, "let me in");
+            pair_close(&p);
+        }
+}
+
+static void own_mistakes(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p, &(struct pair_spec){0});
+    struct tls_der chain[PAIR_CERTS];
+    struct tls_credentials own;
+    pair_credentials("leaf intermediate", chain, &own);
+    const char *bad_san = "spiffe://a/*/*/../*";
+    const struct {
+        const char *words;
+        bool client;
+        struct tls_options options;
+        struct tls_credentials own;
+    } cases[] = {
+        {"unknown cipher RC4-MD5", false, {.ciphers = ONE("RC4-MD5")}, own},
+        {"unknown group P-123", false, {.groups = ONE("P-123")}, own},
+        {"no cipher is left", false, {.ciphers = only_1_2, .min_version = TLS_VERSION_1_3}, own},
+        {"list of groups is empty", false, {.groups = ONE(NULL)}, own},
+        {"bad ALPN name", false, {.alpn = ONE("a,b")}, own},
+        {"bad ALPN name", false, {.alpn = ONE("")}, own},
+        {"a server needs a certificate", false, {0}, {0}},
+        {"private key does not match the certificate",
+         false,
+         {0},
+         {.chain = chain, .chain_count = 1, .key = pki_der("leaf_client.key")}},
+        {"private key not usable", false, {0}, {.chain = chain, .chain_count = 1, .key = chain[0]}},
+        {"own certificate not usable",
+         false,
+         {0},
+         {.chain = &own.key, .chain_count = 1, .key = pki_der("leaf.key")}},
+        {"allow_san spiffe://a/*/*/../*", false, {.allow_san = &bad_san, .allow_san_count = 1}, own},
+        {"neither server_name nor allow_san", true, {0}, own},
+        {"server_name *.shop.svc: neither a host name nor an IP address",
+         true,
+         {.server_name = "*.shop.svc"},
+         own},
+        {"server_name", true, {.server_name = "a..b"}, own},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char error[256];
+        struct tls_ctx *ctx = (cases[i].client ? tls_ctx_new_client : tls_ctx_new_server)(
+            &cases[i].own, p.server.trust, p.server.peers, &cases[i].options, error, sizeof error);
+        assert_null(ctx);
+        if (!strstr(error, cases[i].words))
+            fail_msg("\"%s\", expected \"%s\"", error, cases[i].words);
+    }
+    pair_close(&p);
+}
+
+/* The contexts may go before their streams, and are used by many. */
+static void contexts_are_counted(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p, &(struct pair_spec){0});
+    assert_int_equal(tls_ctx_purpose(p.server.ctx), TLS_PURPOSE_CLIENT);
+    assert_int_equal(tls_ctx_purpose(p.client.ctx), TLS_PURPOSE_SERVER);
+    assert_ptr_equal(tls_ctx_trust(p.server.ctx), p.server.trust);
+    pair_connect(&p);
+    tls_ctx_unref(p.server.ctx);
+    tls_ctx_unref(p.client.ctx);
+    p.server.ctx = p.client.ctx = NULL;
+    pair_handshake(&p, SIZE_MAX);
+    pair_says(&p, true, "still here");
+    tls_ctx_unref(NULL);
+    tls_stream_free(NULL);
+    pair_close(&p);
+}
+
+/* Live sessions are judged again against a new snapshot's context. */
+static void judging_again(void **state)
+{
+    (void)state;
+    struct pair p, next;
+    char words[256];
+    pair_open(&p, &(struct pair_spec){0});
+    pair_up(&p);
+    struct tls_peer *peer = tls_peer_ref(tls_stream_peer(p.server.stream));
+    assert_true(tls_ctx_admits(p.server.ctx, peer, PKI_NOW, words, sizeof words));
+    assert_string_equal(words, "");
+    assert_false(
+        tls_ctx_admits(p.server.ctx, peer, PKI_NOW + (int64_t)100 * 366 * 86400, words, sizeof words));
+    assert_non_null(strstr(words, "expired"));
+    assert_false(tls_ctx_admits(p.server.ctx, NULL, PKI_NOW, words, sizeof words));
+    assert_string_equal(words, "no certificate presented");
+
+    const char *allow = "spiffe://cluster.local/ns/shop/sa/web", *other = "other.example";
+    struct tls_options options[] = {
+        {.client_auth = TLS_CLIENT_AUTH_REQUEST},
+        {.client_auth = TLS_CLIENT_AUTH_NONE},
+        {.client_auth = TLS_CLIENT_AUTH_REQUEST, .allow_san = &allow, .allow_san_count = 1},
+        {.client_auth = TLS_CLIENT_AUTH_REQUEST, .allow_san = &other, .allow_san_count = 1},
+        {.client_auth = TLS_CLIENT_AUTH_REQUIRE},
+    };
+    static const bool known[] = {true, true, true, false, true}, absent[] = {true, true, false, false, false};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        pair_open(&next, &(struct pair_spec){.server = options[i]});
+        assert_int_equal(tls_ctx_admits(next.server.ctx, peer, PKI_NOW, words, sizeof words), known[i]);
+        assert_int_equal(tls_ctx_admits(next.server.ctx, NULL, PKI_NOW, words, sizeof words), absent[i]);
+        pair_close(&next);
+    }
+    pair_open(&next, &(struct pair_spec){.server_trust = "root2"});
+    assert_false(tls_ctx_admits(next.server.ctx, peer, PKI_NOW, words, sizeof words));
+    assert_non_null(strstr(words, "not trusted"));
+    pair_close(&next);
+    tls_peer_unref(peer);
+    pair_close(&p);
+}
+
+/* --- bytes -----------------------------------------------------------------------------------------------
+ */
+
+static void byte_by_byte(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++)
+        for (size_t chunk = 1; chunk < 1000; chunk = chunk * 5 + 1) {
+            struct pair p;
+            uint8_t data[4096];
+            size_t n;
+            pair_open(&p, &(struct pair_spec){.client = {.ciphers = old ? only_1_2 : NULL}});
+            pair_connect(&p);
+            pair_handshake(&p, chunk);
+            assert_int_equal(p.server.result, TLS_OK);
+            assert_int_equal(p.client.result, TLS_OK);
+            assert_int_equal(tls_stream_write(p.client.stream, (const uint8_t *)"abc", 3), TLS_OK);
+            assert_int_equal(tls_stream_write(p.client.stream, (const uint8_t *)"def", 3), TLS_OK);
+            pair_carry(&p.client, &p.server);
+            assert_int_equal(pair_read(&p.server, data, sizeof data, &n, chunk), TLS_WANT);
+            assert_int_equal(n, 6);
+            assert_memory_equal(data, "abcdef", 6);
+            pair_close(&p);
+        }
+}
+
+static void a_mebibyte_both_ways(void **state)
+{
+    (void)state;
+    enum { SIZE = 1024 * 1024 };
+    uint8_t *sent = malloc(SIZE), *got = malloc(SIZE + 1);
+    assert_true(sent && got);
+    for (size_t i = 0; i < SIZE; i++)
+        sent[i] = (uint8_t)(i * 2654435761u >> 13);
+    for (int old = 0; old < 2; old++) {
+        struct pair p;
+        size_t n;
+        pair_open(&p, &(struct pair_spec){.client = {.ciphers = old ? only_1_2 : NULL}});
+        pair_up(&p);
+        for (int way = 0; way < 2; way++) {
+            struct pair_end *from = way ? &p.server : &p.client, *to = way ? &p.client : &p.server;
+            assert_int_equal(tls_stream_write(from->stream, sent, SIZE), TLS_OK);
+            assert_true(from->io.out_size <= tls_stream_out_bound(SIZE));
+            /* Whole records of 16 KiB: header, tag and what the version adds. */
+            assert_int_equal(from->io.out_size, SIZE + SIZE / TLS_RECORD_PLAIN_MAX * (old ? 29 : 22));
+            pair_carry(from, to);
+            assert_int_equal(pair_read(to, got, SIZE + 1, &n, 65537), TLS_WANT);
+            assert_int_equal(n, SIZE);
+            assert_memory_equal(sent, got, SIZE);
+        }
+        pair_close(&p);
+    }
+    free(sent);
+    free(got);
+}
+
+/* A read smaller than a record leaves the rest pending, without more input. */
+static void small_reads(void **state)
+{
+    (void)state;
+    struct pair p;
+    uint8_t data[4];
+    size_t n;
+    pair_open(&p, &(struct pair_spec){0});
+    pair_up(&p);
+    assert_false(tls_stream_pending(p.server.stream));
+    assert_int_equal(tls_stream_write(p.client.stream, (const uint8_t *)"abcdefgh", 8), TLS_OK);
+    pair_carry(&p.client, &p.server);
+    pair_offer(&p.server, SIZE_MAX);
+    assert_int_equal(tls_stream_read(p.server.stream, data, 4, &n), TLS_OK);
+    assert_int_equal(n, 4);
+    assert_int_equal(p.server.io.in_size, 0);
+    assert_true(tls_stream_pending(p.server.stream));
+    assert_int_equal(tls_stream_read(p.server.stream, data, 4, &n), TLS_OK);
+    assert_memory_equal(data, "efgh", 4);
+    assert_false(tls_stream_pending(p.server.stream));
+    assert_int_equal(tls_stream_read(p.server.stream, data, 4, &n), TLS_WANT);
+    assert_int_equal(n, 0);
+    pair_taken(&p.server);
+    assert_int_equal(tls_stream_write(p.server.stream, data, 0), TLS_OK);
+    assert_int_equal(p.server.io.out_size, 0);
+    pair_close(&p);
+}
+
+/* The client's first data comes in one chunk with its Finished. */
+static void data_behind_finished(void **state)
+{
+    (void)state;
+    struct pair p;
+    uint8_t data[64];
+    size_t n;
+    pair_open(&p, &(struct pair_spec){0});
+    pair_connect(&p);
+    pair_step(&p.client, SIZE_MAX);
+    pair_carry(&p.client, &p.server);
+    pair_step(&p.server, SIZE_MAX);
+    pair_carry(&p.server, &p.client);
+    pair_step(&p.client, SIZE_MAX);
+    assert_int_equal(p.client.result, TLS_OK);
+    assert_int_equal(tls_stream_write(p.client.stream, (const uint8_t *)"GET /", 5), TLS_OK);
+    assert_int_equal(tls_stream_close_notify(p.client.stream), TLS_OK);
+    pair_carry(&p.client, &p.server);
+    pair_step(&p.server, SIZE_MAX);
+    assert_int_equal(p.server.result, TLS_OK);
+    assert_int_equal(pair_read(&p.server, data, sizeof data, &n, SIZE_MAX), TLS_CLOSED);
+    assert_int_equal(n, 5);
+    assert_memory_equal(data, "GET /", 5);
+    pair_close(&p);
+}
+
+/* Under TLS 1.3 a server could send before it knows the client: it must not. */
+static void nothing_is_written_or_read_before_the_end(void **state)
+{
+    (void)state;
+    struct pair p;
+    uint8_t data[64];
+    size_t n;
+    pair_open(&p, &(struct pair_spec){0});
+    pair_connect(&p);
+    pair_step(&p.client, SIZE_MAX);
+    pair_carry(&p.client, &p.server);
+    pair_step(&p.server, SIZE_MAX);
+    assert_int_equal(p.server.result, TLS_WANT);
+    size_t before = p.server.io.out_size;
+    assert_int_equal(tls_stream_write(p.server.stream, (const uint8_t *)"secret", 6), TLS_FAILED);
+    assert_int_equal(tls_stream_read(p.server.stream, data, sizeof data, &n), TLS_FAILED);
+    assert_int_equal(tls_stream_close_notify(p.server.stream), TLS_FAILED);
+    assert_int_equal(p.server.io.out_size, before);
+    assert_null(tls_stream_info(p.server.stream).version);
+    assert_false(tls_stream_info(p.server.stream).verified);
+    pair_close(&p);
+}
+
+/* --- endings ---------------------------------------------------------------------------------------------
+ */
+
+static void half_close_both_ways(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++)
+        for (int first = 0; first < 2; first++) {
+            struct pair p;
+            uint8_t data[64];
+            size_t n;
+            pair_open(&p, &(struct pair_spec){.client = {.ciphers = old ? only_1_2 : NULL}});
+            pair_up(&p);
+            struct pair_end *a = first ? &p.server : &p.client, *b = first ? &p.client : &p.server;
+            assert_int_equal(tls_stream_close_notify(a->stream), TLS_OK);
+            size_t once = a->io.out_size;
+            assert_true(once > 0);
+            assert_int_equal(tls_stream_close_notify(a->stream), TLS_OK);
+            assert_int_equal(a->io.out_size, once);
+            assert_int_equal(tls_stream_write(a->stream, (const uint8_t *)"x", 1), TLS_FAILED);
+            pair_carry(a, b);
+            assert_int_equal(pair_read(b, data, sizeof data, &n, SIZE_MAX), TLS_CLOSED);
+            assert_int_equal(n, 0);
+            assert_int_equal(pair_read(b, data, sizeof data, &n, SIZE_MAX), TLS_CLOSED);
+            /* The other direction goes on. */
+            pair_says(&p, first, "after you closed");
+            pair_says(&p, first, "and more");
+            assert_int_equal(tls_stream_close_notify(b->stream), TLS_OK);
+            pair_carry(b, a);
+            assert_int_equal(pair_read(a, data, sizeof data, &n, SIZE_MAX), TLS_CLOSED);
+            assert_string_equal(tls_stream_error_text(a->stream), "");
+            assert_int_equal(tls_stream_alert_sent(a->stream), TLS_ALERT_NONE);
+            assert_int_equal(tls_stream_alert_received(b->stream), TLS_ALERT_NONE);
+            pair_close(&p);
+        }
+}
+
+static void alerts_in_every_state(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++)
+        for (int when = 0; when < 4; when++) {
+            struct pair p;
+            pair_open(&p, &(struct pair_spec){.client = {.ciphers = old ? only_1_2 : NULL}});
+            pair_connect(&p);
+            if (when == 3) {
+                pair_handshake(&p, SIZE_MAX);
+            } else if (when > 0) {
+                pair_step(&p.client, SIZE_MAX);
+                pair_carry(&p.client, &p.server);
+                if (when > 1) {
+                    pair_step(&p.server, SIZE_MAX);
+                    pair_carry(&p.server, &p.client);
+                    pair_step(&p.client, SIZE_MAX);
+                }
+            }
+            tls_stream_alert(p.server.stream, TLS_ALERT_USER_CANCELED + 22, "no room for this name");
+            size_t once = p.server.io.out_size;
+            assert_int_equal(once > 0, 1);
+            p.server.result = tls_stream_handshake(p.server.stream);
+            tls_stream_alert(p.server.stream, TLS_ALERT_INTERNAL_ERROR, NULL);
+            assert_int_equal(p.server.io.out_size, once);
+            assert_string_equal(tls_stream_error_text(p.server.stream), "no room for this name");
+            pair_carry(&p.server, &p.client);
+            if (p.client.result == TLS_WANT)
+                pair_step(&p.client, SIZE_MAX);
+            p.client.io.out_size = 0;
+            pair_refused(&p.server, &p.client, "no room for this name", TLS_ALERT_UNRECOGNIZED_NAME);
+            assert_int_equal(tls_stream_write(p.server.stream, (const uint8_t *)"x", 1), TLS_FAILED);
+            assert_int_equal(tls_stream_close_notify(p.server.stream), TLS_FAILED);
+            pair_close(&p);
+        }
+}
+
+static void closed_in_mid_handshake(void **state)
+{
+    (void)state;
+    static const uint8_t close_notify_record[] = {21, 3, 3, 0, 2, 1, 0};
+    struct pair p;
+    pair_open(&p, &(struct pair_spec){0});
+    pair_connect(&p);
+    memcpy(p.server.inbox, close_notify_record, sizeof close_notify_record);
+    p.server.inbox_size = sizeof close_notify_record;
+    pair_step(&p.server, SIZE_MAX);
+    assert_int_equal(p.server.result, TLS_FAILED);
+    assert_non_null(strstr(tls_stream_error_text(p.server.stream), "closed the connection in the handshake"));
+    pair_close(&p);
+}
+
+/* --- nonsense --------------------------------------------------------------------------------------------
+ */
+
+static void what_is_not_tls(void **state)
+{
+    (void)state;
+    static const char *const greetings[] = {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "SSH-2.0-OpenSSH_9.2p1\r\n",
+                                            "\x16\x03\x01", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"};
+    for (size_t i = 0; i < sizeof greetings / sizeof *greetings; i++) {
+        struct pair p;
+        pair_open(&p, &(struct pair_spec){0});
+        pair_connect(&p);
+        p.server.inbox_size = strlen(greetings[i]);
+        memcpy(p.server.inbox, greetings[i], p.server.inbox_size);
+        pair_step(&p.server, SIZE_MAX);
+        if (i == 2) {
+            assert_int_equal(p.server.result, TLS_WANT);
+        } else {
+            assert_int_equal(p.server.result, TLS_FAILED);
+            assert_string_equal(tls_stream_error_text(p.server.stream), "not TLS");
+        }
+        pair_close(&p);
+    }
+}
+
+static void garbage_records(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++)
+        for (int i = 0; i < 6; i++) {
+            struct pair p;
+            uint8_t data[256];
+            size_t n;
+            pair_open(&p, &(struct pair_spec){.client = {.ciphers = old ? only_1_2 : NULL}});
+            pair_up(&p);
+            assert_int_equal(tls_stream_write(p.client.stream, (const uint8_t *)"first", 5), TLS_OK);
+            size_t good = p.client.io.out_size;
+            assert_int_equal(tls_stream_write(p.client.stream, (const uint8_t *)"hello", 5), TLS_OK);
+            uint8_t *record = p.client.io.out + good;
+            switch (i) {
+            case 0: record[5] ^= 1; break;                                    /* ciphertext */
+            case 1: p.client.io.out[p.client.io.out_size - 1] ^= 0x80; break; /* tag */
+            case 2: record[0] = 99; break;                                    /* no such type */
+            case 3: record[3] = 0xff; break;                                  /* too long */
+            case 4:
+                memcpy(record, p.client.io.out, good);
+                p.client.io.out_size = 2 * good;
+                break; /* replay */
+            case 5:
+                record[3] = record[4] = 0;
+                p.client.io.out_size = good + 5;
+                break; /* empty */
+            }
+            pair_carry(&p.client, &p.server);
+            p.server.result = pair_read(&p.server, data, sizeof data, &n, SIZE_MAX);
+            assert_int_equal(n, 5);
+            assert_memory_equal(data, "first", 5);
+            assert_int_equal(p.server.result, TLS_FAILED);
+            assert_true(strlen(tls_stream_error_text(p.server.stream)) > 5);
+            assert_int_not_equal(tls_stream_alert_sent(p.server.stream), TLS_ALERT_NONE);
+            assert_int_equal(tls_stream_read(p.server.stream, data, sizeof data, &n), TLS_FAILED);
+            assert_int_equal(tls_stream_write(p.server.stream, data, 5), TLS_FAILED);
+            pair_carry(&p.server, &p.client);
+            assert_int_equal(pair_read(&p.client, data, sizeof data, &n, SIZE_MAX), TLS_FAILED);
+            assert_int_equal(tls_stream_alert_received(p.client.stream),
+                             tls_stream_alert_sent(p.server.stream));
+            pair_close(&p);
+        }
+}
+
+static void names_of_alerts(void **state)
+{
+    (void)state;
+    assert_string_equal(tls_alert_name(TLS_ALERT_UNKNOWN_CA), "unknown_ca");
+    assert_string_equal(tls_alert_name(TLS_ALERT_CERTIFICATE_REQUIRED), "certificate_required");
+    assert_string_equal(tls_alert_name((enum tls_alert)51), "decrypt_error");
+    assert_string_equal(tls_alert_name((enum tls_alert)99), "unknown");
+    assert_string_equal(tls_alert_name(TLS_ALERT_NONE), "unknown");
+    assert_int_equal(tls_status_alert(TLS_REVOKED), TLS_ALERT_CERTIFICATE_REVOKED);
+    for (int i = 1; i < TLS_STATUS_COUNT; i++)
+        assert_string_not_equal(tls_alert_name(tls_status_alert((enum tls_status)i)), "unknown");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_version_and_client_auth),
+        cmocka_unit_test(ciphers_by_either_name),
+        cmocka_unit_test(every_group),
+        cmocka_unit_test(alpn),
+        cmocka_unit_test(names_of_servers),
+        cmocka_unit_test(refusals_by_trust),
+        cmocka_unit_test(refusals_by_protocol),
+        cmocka_unit_test(request_lets_strangers_in_unverified),
+        cmocka_unit_test(own_mistakes),
+        cmocka_unit_test(contexts_are_counted),
+        cmocka_unit_test(judging_again),
+        cmocka_unit_test(byte_by_byte),
+        cmocka_unit_test(a_mebibyte_both_ways),
+        cmocka_unit_test(small_reads),
+        cmocka_unit_test(data_behind_finished),
+        cmocka_unit_test(nothing_is_written_or_read_before_the_end),
+        cmocka_unit_test(half_close_both_ways),
+        cmocka_unit_test(alerts_in_every_state),
+        cmocka_unit_test(closed_in_mid_handshake),
+        cmocka_unit_test(what_is_not_tls),
+        cmocka_unit_test(garbage_records),
+        cmocka_unit_test(names_of_alerts),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
