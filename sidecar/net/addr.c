@@ -179,7 +179,7 @@ bool net_addr_is_loopback(const struct sockaddr *from)
 
 static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
-    if (memcmp(a, b, bits / 8))
+    if (memcmp(a, b, bits / 8) != 0)
         return false;
     unsigned rest = bits % 8;
     return !rest || !((a[bits / 8] ^ b[bits / 8]) >> (8 - rest));

@@ -309,9 +309,8 @@ static void give(struct resolver_entry *e, uint16_t port, resolver_cb cb, void *
     cb(arg, &answer);
 }
 
-static void unlink_lookup(struct resolver_lookup *l)
+static void unlink_lookup(struct resolver_entry *e, struct resolver_lookup *l)
 {
-    struct resolver_entry *e = l->entry;
     *(l->prev ? &l->prev->next : &e->first) = l->next;
     *(l->next ? &l->next->prev : &e->last) = l->prev;
     l->entry = NULL;
@@ -335,7 +334,7 @@ static void settle(struct resolver *r)
         resolver_cb cb = l->cb;
         void *arg = l->arg;
         uint16_t port = l->port;
-        unlink_lookup(l);
+        unlink_lookup(e, l);
         give(e, port, cb, arg);
     }
     arm(r);
@@ -441,7 +440,7 @@ bool resolver_lookup(struct resolver *r, struct resolver_lookup *l, const char *
 void resolver_cancel(struct resolver_lookup *l)
 {
     if (l->entry)
-        unlink_lookup(l);
+        unlink_lookup(l->entry, l);
 }
 
 /* --- life
@@ -508,7 +507,7 @@ void resolver_close(struct resolver *r)
     for (struct resolver_entry *e = r->newest, *next; e; e = next) {
         next = e->next;
         while (e->first)
-            unlink_lookup(e->first);
+            unlink_lookup(e, e->first);
         free(e);
     }
     r->newest = r->oldest = NULL;

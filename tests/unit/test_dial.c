@@ -221,6 +221,31 @@ static void refused(void **state)
     end(&w);
 }
 
+/*
+ * A port of the ephemeral range where nobody listens: sooner or later the kernel gives the caller that very
+ * port and TCP connects it to itself. That is a refusal.
+ */
+static void never_itself(void **state)
+{
+    (void)state;
+    struct world w;
+    uint16_t port = 0;
+    begin(&w);
+    close(deaf("127.0.0.1", &port));
+    port &= (uint16_t)~1u; /* connect() takes even ports first */
+    dial_through(&w, "127.0.0.1", port, 5000);
+    if (w.fd >= 0) {
+        end(&w);
+        skip(); /* somebody else's service */
+    }
+    for (int i = 0; i < 20000 && w.fd < 0; i++) {
+        forget(&w);
+        dial_through(&w, "127.0.0.1", port, 5000);
+    }
+    assert_int_equal(w.fd, -1);
+    end(&w);
+}
+
 static void no_route(void **state)
 {
     (void)state;
@@ -526,6 +551,7 @@ int main(void)
         cmocka_unit_test(literal_at_once),
         cmocka_unit_test(six),
         cmocka_unit_test(refused),
+        cmocka_unit_test(never_itself),
         cmocka_unit_test(no_route),
         cmocka_unit_test(times_out),
         cmocka_unit_test(cancelled),
