@@ -686,23 +686,17 @@ static void test_name_constraints_of_openssl(void **state)
 static enum tls_status constrained(const char *permitted, const char *excluded, const char *subject,
                                    const char *san)
 {
-    made_count = 0;
-    struct x509_slice root = make("R", (struct make_cert){.subject = "O=x,CN=R", .key = 1, CA});
-    struct x509_slice ca = make("A", (struct make_cert){.subject = "O=x,CN=A",
-                                                        .issuer = "O=x,CN=R",
-                                                        .key = 2,
-                                                        .by = 1,
-                                                        .permitted = permitted,
-                                                        .excluded = excluded,
-                                                        CA});
-    struct x509_slice leaf = make(
-        "l", (struct make_cert){.subject = subject, .issuer = "O=x,CN=A", .key = 3, .by = 2, .san = san});
-    enum tls_status status = judge("R", "l A").status;
-    free((void *)(uintptr_t)root.data);
-    free((void *)(uintptr_t)ca.data);
-    free((void *)(uintptr_t)leaf.data);
-    made_count = 0;
-    return status;
+    clean(NULL);
+    make("R", (struct make_cert){.subject = "O=x,CN=R", .key = 1, CA});
+    make("A", (struct make_cert){.subject = "O=x,CN=A",
+                                 .issuer = "O=x,CN=R",
+                                 .key = 2,
+                                 .by = 1,
+                                 .permitted = permitted,
+                                 .excluded = excluded,
+                                 CA});
+    make("l", (struct make_cert){.subject = subject, .issuer = "O=x,CN=A", .key = 3, .by = 2, .san = san});
+    return judge("R", "l A").status;
 }
 
 struct constrained {
