@@ -23,7 +23,7 @@ teardown() { finish; }
     run "$OUTRIDER_TOOLS/tcp" --connect "$p" --check 7 --expect 1001
     [ "$status" = 1 ]
     ports q
-    tcp_service rst --listen "$q" --rst-after 10
+    tcp_service rst --listen "$q" --rst-after 10 --end hold
     run "$OUTRIDER_TOOLS/tcp" --connect "$q" --send 10 --expect 0
     [ "$status" = 1 ]
     [[ $output == *"end=reset"* ]]

@@ -162,8 +162,7 @@ static void fail(struct conn *c, const char *stage, int error)
 
 static bool time_is_up(void)
 {
-    return (double)(now_us() - started) >= opt.seconds * 1e6 ||
-           (opt.count > 0 && done + failed >= opt.count);
+    return (double)(now_us() - started) >= opt.seconds * 1e6 || (opt.count > 0 && done + failed >= opt.count);
 }
 
 static void open_conn(struct conn *c)
@@ -551,6 +550,7 @@ int main(int argc, char **argv)
         die("out of memory");
     for (size_t i = 0; i < SIZE_MAX_BYTES; i++)
         payload[i] = (uint8_t)(i * 2654435761u >> 13);
+    payload[0] = opt.mode == MODE_BULK ? 0 : 1; /* tcp --echo-or-sink */
     started = now_us();
     for (unsigned i = 0; i < opt.connections; i++)
         conns[i].fd = -1;

@@ -3,6 +3,7 @@
  * rawrelay LISTEN_PORT CONNECT_PORT: a plain TCP relay on libuv without TLS, rules or limits. The benchmark
  * uses it as the mark of what any proxy on this machine could reach at best. Loopback only.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,7 @@ int main(int argc, char **argv)
         fputs("usage: rawrelay LISTEN_PORT CONNECT_PORT\n", stderr);
         return 2;
     }
+    signal(SIGPIPE, SIG_IGN);
     loop = uv_default_loop();
     struct sockaddr_in address;
     uv_tcp_t server;

@@ -6,6 +6,7 @@
  *
  *   tcp --listen [HOST:]PORT | --connect [HOST:]PORT     HOST is an IPv4 address, 127.0.0.1 unless given
  *       --echo            send back what comes in (and FIN after EOF)
+ *       --echo-or-sink    the same, but swallow what comes in where its first byte is 0
  *       --send BYTES      send so much of the stream (--seed, 1 unless given)
  *       --seed N          of what is sent
  *       --check N         what comes in must be the stream of seed N
@@ -43,7 +44,7 @@
 enum { BUFFER = 256 * 1024 };
 
 static struct {
-    bool listen, echo, check, expect_set, send_after_eof;
+    bool listen, echo, sink_zero, check, expect_set, send_after_eof;
     enum { END_FIN, END_RST, END_HOLD } end;
     struct sockaddr_in address;
     uint64_t send, seed, check_seed, expect, read_rate, read_after, rst_after, connections;
@@ -52,7 +53,7 @@ static struct {
 
 struct conn {
     int fd;
-    bool eof, fin_sent, bad, listed; /* listed: counted in `connections` */
+    bool eof, fin_sent, bad, swallow;
     uint64_t sent, received, start;
     uint8_t *pending; /* echo only: what could not be written yet */
     size_t pending_at, pending_size;
@@ -235,12 +236,14 @@ static bool do_read(struct conn *c)
             c->eof = true;
             break;
         }
+        if (opt.sink_zero && c->received == 0)
+            c->swallow = buffer[0] == 0;
         take(c, (size_t)n);
         if (opt.rst_after > 0 && c->received >= opt.rst_after) {
             reset(c);
             return false;
         }
-        if (opt.echo) {
+        if (opt.echo && !c->swallow) {
             ssize_t w = send(c->fd, buffer, (size_t)n, MSG_NOSIGNAL);
             if (w < 0 && errno != EAGAIN) {
                 finish(c, "reset");
@@ -312,12 +315,14 @@ static void parse_address(const char *text)
 
 static void parse(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"listen", 1, NULL, 'l'},     {"connect", 1, NULL, 'c'},        {"echo", 0, NULL, 'e'},
-        {"send", 1, NULL, 's'},       {"seed", 1, NULL, 'S'},           {"check", 1, NULL, 'C'},
-        {"expect", 1, NULL, 'x'},     {"chunk", 1, NULL, 'k'},          {"read-rate", 1, NULL, 'r'},
-        {"read-after", 1, NULL, 'a'}, {"send-after-eof", 0, NULL, 'E'}, {"end", 1, NULL, 'n'},
-        {"rst-after", 1, NULL, 'R'},  {"connections", 1, NULL, 'N'},    {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"listen", 1, NULL, 'l'},      {"connect", 1, NULL, 'c'},
+                                            {"echo", 0, NULL, 'e'},        {"echo-or-sink", 0, NULL, 'z'},
+                                            {"send", 1, NULL, 's'},        {"seed", 1, NULL, 'S'},
+                                            {"check", 1, NULL, 'C'},       {"expect", 1, NULL, 'x'},
+                                            {"chunk", 1, NULL, 'k'},       {"read-rate", 1, NULL, 'r'},
+                                            {"read-after", 1, NULL, 'a'},  {"send-after-eof", 0, NULL, 'E'},
+                                            {"end", 1, NULL, 'n'},         {"rst-after", 1, NULL, 'R'},
+                                            {"connections", 1, NULL, 'N'}, {NULL, 0, NULL, 0}};
     bool connections_set = false;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         uint64_t n = optarg != NULL ? strtoull(optarg, NULL, 0) : 0;
@@ -328,6 +333,7 @@ static void parse(int argc, char **argv)
             break;
         case 'c': parse_address(optarg); break;
         case 'e': opt.echo = true; break;
+        case 'z': opt.echo = opt.sink_zero = true; break;
         case 's': opt.send = n; break;
         case 'S': opt.seed = n; break;
         case 'C': opt.check = true, opt.check_seed = n; break;
