@@ -220,9 +220,9 @@ static const char *check_rsa(const struct x509 *issuer, const struct algorithm *
 {
     RsaKey key;
     if (issuer->key_bits < 2048)
-        return "the issuer's RSA key is weak: below 2048 bits";
+        return "the RSA key is weak: below 2048 bits";
     if (issuer->key_bits > 4096)
-        return "the issuer's RSA key is larger than the 4096 bits that are supported";
+        return "the RSA key is larger than the 4096 bits that are supported";
     /* RFC 8017 section 8.1.2: exactly as long as the modulus. */
     if (signature.size != (issuer->key_bits + 7) / 8)
         return NOT_SIGNED;
