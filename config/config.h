@@ -44,7 +44,8 @@ struct config_strings {
 struct config_segment {
     size_t offset;
     struct config_place place;
-    bool fixed; /* came from the environment: all of it stands at this one place */
+    unsigned length; /* bytes that stand there in the file */
+    bool fixed;      /* came from the environment: all of it stands at this one place */
 };
 
 struct config_text {

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config/table.h"
+
+#include <string.h>
+
+#include "config/config.h"
+
+/* clang-format off */
+#define ONE(section) sizeof(struct config_##section), offsetof(struct config, section), 0
+#define MANY(section) sizeof(struct config_##section), offsetof(struct config, section), offsetof(struct config, section##_count)
+
+const struct config_section config_sections[SECTION_COUNT] = {
+    {"sidecar", SECTION_SIDECAR, NAMED_NO, ONE(sidecar), "The process: workers, the health and admin listeners, limits, logs."},
+    {"tls", SECTION_TLS, NAMED_NO, ONE(tls), "The sidecar's own certificate, whom it trusts, and what a handshake may use."},
+    {"ca", SECTION_CA, NAMED_YES, MANY(ca), "Bring your own CA: other trust for callers that ask for one of these hostnames (by SNI). A caller that asks for another name, or for none, is judged by [tls]."},
+    {"inbound", SECTION_INBOUND, NAMED_YES, MANY(inbound), "Mutual TLS in, the local service behind."},
+    {"outbound", SECTION_OUTBOUND, NAMED_YES, MANY(outbound), "Plaintext from the local service, mutual TLS to the peer. Who answers must carry a name of `allow_san`, or `server_name` where there is no `allow_san`."},
+    {"rules", SECTION_RULES, NAMED_NO, ONE(rules), "What holds where no rule decides."},
+    {"rule", SECTION_RULE, NAMED_YES, MANY(rule), "A rule. Rules run in the order of the file; the first `block`, `allow` or `skip` that matches ends it."},
+    {"list", SECTION_LIST, NAMED_YES, MANY(list), "A named list, for `in $NAME` in expressions. The name holds only a-z, 0-9, `_` and, not at either end, `.`."},
+    {"ratelimit", SECTION_RATELIMIT, NAMED_YES, MANY(ratelimit), "A rate limit over a sliding window. Limits run after the rules, in the order of the file."},
+    {"quarantine", SECTION_QUARANTINE, NAMED_YES, MANY(quarantine), "A certificate of which too many requests were blocked is refused for a time."},
+    {"headers", SECTION_HEADERS, NAMED_MAY, MANY(headers), "Which headers tell the service who called. `[headers NAME]` replaces `[headers]` as a whole for its inbounds and hostnames; of several that fit, the first counts. A header that could be set here is always removed from what callers send."},
+};
+
+#define AT(section, field) .at = offsetof(struct config_##section, field), .size = sizeof(((struct config_##section *)0)->field)
+#define COUNT(section, field) .count = offsetof(struct config_##section, field)
+#define IS(text) .fallback = text
+#define MUST .required = true
+#define WORDS(text) .words = text
+#define FROM(low, high) .min = low, .max = high
+#define SECOND UINT64_C(1000)
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+#define KIB UINT64_C(1024)
+
+#define ACTIONS_TWO "block||log"
+#define LIMITS(SECTION, section, connect) \
+    {SECTION, "max_connections", KEY_NUMBER, AT(section, limits.max_connections), IS("off"), WORDS("off"), FROM(0, 100000000), .help = "Sessions at once here; beyond it, new ones wait to be accepted."}, \
+    {SECTION, "connect_timeout", KEY_DURATION, AT(section, limits.connect_timeout), IS(connect), FROM(1, HOUR), .help = "For connecting onwards, all addresses of a name together."}, \
+    {SECTION, "idle_timeout", KEY_DURATION, AT(section, limits.idle_timeout), IS("off"), WORDS("off"), FROM(0, 30 * DAY), .help = "Ends a session without a byte either way."}, \
+    {SECTION, "half_close_timeout", KEY_DURATION, AT(section, limits.half_close_timeout), IS("off"), WORDS("off"), FROM(0, 30 * DAY), .help = "Ends a session that one side has closed, without a byte from the other."}, \
+    {SECTION, "total_timeout", KEY_DURATION, AT(section, limits.total_timeout), IS("off"), WORDS("off"), FROM(0, 365 * DAY), .help = "Ends a session of this age."}, \
+    {SECTION, "keepalive", KEY_DURATION, AT(section, limits.keepalive), IS("60s"), WORDS("off"), FROM(0, DAY), .help = "Idle time until the first TCP keepalive probe, on both legs."}
+
+const struct config_key config_keys[] = {
+    {SECTION_SIDECAR, "workers", KEY_NUMBER, AT(sidecar, workers), IS("auto"), WORDS("auto"), FROM(0, 256), .help = "Threads that carry traffic. `auto` follows the cgroup's CPU limit, rounded up; without a limit, at most two."},
+    {SECTION_SIDECAR, "health", KEY_ADDR, AT(sidecar, health), .help = "Where `/healthz`, `/readyz` and `/metrics` are served; may face the pod's address."},
+    {SECTION_SIDECAR, "admin", KEY_ADDR, AT(sidecar, admin), .help = "Where everything else is served: a loopback address or a UNIX socket. State changes only over a UNIX socket."},
+    {SECTION_SIDECAR, "drain_timeout", KEY_DURATION, AT(sidecar, drain_timeout), IS("25s"), FROM(0, DAY), .help = "From SIGTERM to the end, whatever still runs. Keep it below the pod's terminationGracePeriodSeconds."},
+    {SECTION_SIDECAR, "drain_delay", KEY_DURATION, AT(sidecar, drain_delay), IS("3s"), FROM(0, DAY), .help = "How long inbounds go on accepting after readiness went off, so that load balancers can notice; part of `drain_timeout`."},
+    {SECTION_SIDECAR, "start_timeout", KEY_DURATION, AT(sidecar, start_timeout), IS("60s"), WORDS("off"), FROM(0, DAY), .help = "How long to wait, not ready, for valid credentials at start. `off`: for ever."},
+    {SECTION_SIDECAR, "max_connections", KEY_NUMBER, AT(sidecar, max_connections), IS("off"), WORDS("off"), FROM(0, 100000000), .help = "Sessions at once, all listeners together. `off`: as many as there are file descriptors for."},
+    {SECTION_SIDECAR, "max_handshakes", KEY_NUMBER, AT(sidecar, max_handshakes), IS("512"), FROM(1, 1000000), .help = "Handshakes at once; each holds up to 17 KiB. Beyond it, new connections wait to be accepted."},
+    {SECTION_SIDECAR, "log_format", KEY_ENUM, AT(sidecar, log_format), IS("json"), WORDS("json|text"), .help = "How log lines look, on standard error."},
+    {SECTION_SIDECAR, "log_level", KEY_ENUM, AT(sidecar, log_level), IS("info"), WORDS("error|warn|info|debug"), .help = "The least important line that is still written."},
+    {SECTION_SIDECAR, "log_sessions", KEY_BOOL, AT(sidecar, log_sessions), IS("true"), .help = "A line for each session that ends."},
+    {SECTION_SIDECAR, "log_refused_per_second", KEY_NUMBER, AT(sidecar, log_refused_per_second), IS("10"), WORDS("off"), FROM(0, 1000000), .help = "Lines for refused handshakes in a second; what is beyond is counted. `off`: no limit."},
+
+    {SECTION_TLS, "directory", KEY_PATH, AT(tls, directory), .help = "A mounted folder with certificate, key, CA bundle and CRLs, followed as it changes."},
+    {SECTION_TLS, "layout", KEY_ENUM, AT(tls, layout), IS("auto"), WORDS("auto|kubernetes|spiffe|bundle|single|files"), .help = "Which files to expect. `kubernetes`: tls.crt, tls.key, ca.crt, crl.pem. `spiffe`: svid.pem, svid_key.pem, svid_bundle.pem. `bundle`: key and chain in one file, as a podCertificate volume has it. `single`: the only PEM file that holds a key. `files`: those named here. `auto`: the first that fits."},
+    {SECTION_TLS, "certificate", KEY_PATH, AT(tls, certificate), .help = "File of the own chain, leaf first. A file named here replaces the layout's; relative names are below `directory`."},
+    {SECTION_TLS, "key", KEY_PATH, AT(tls, key), .help = "File of the private key: PKCS#8, SEC1 or PKCS#1."},
+    {SECTION_TLS, "ca", KEY_PATH, AT(tls, ca), .help = "File of the trusted roots."},
+    {SECTION_TLS, "crl", KEY_PATH, AT(tls, crl), .help = "File of one or several CRLs."},
+    {SECTION_TLS, "password_file", KEY_PATH, AT(tls, password_file), .help = "File whose first line decrypts the private key."},
+    {SECTION_TLS, "strict_permissions", KEY_BOOL, AT(tls, strict_permissions), IS("false"), .help = "Refuse a private key that a foreign group or others may read or write."},
+    {SECTION_TLS, "crl_missing", KEY_ENUM, AT(tls, crl_missing), IS("accept"), WORDS("accept|reject"), .help = "A certificate whose issuer has no CRL, once there are CRLs at all."},
+    {SECTION_TLS, "crl_expired", KEY_ENUM, AT(tls, crl_expired), IS("reject"), WORDS("reject|warn"), .help = "A certificate whose issuer's CRL is past its nextUpdate."},
+    {SECTION_TLS, "on_untrusted", KEY_ENUM, AT(tls, on_untrusted), IS("close"), WORDS("close|drain|keep"), .help = "What becomes of a live session whose peer is no longer trusted."},
+    {SECTION_TLS, "trust_grace", KEY_DURATION, AT(tls, trust_grace), IS("10s"), FROM(0, DAY), .help = "How long a drained TCP session still has."},
+    {SECTION_TLS, "resumption", KEY_ENUM, AT(tls, resumption), IS("off"), WORDS("off|on"), .help = "Session tickets. They never outlive or cross trust, hostname or CA association."},
+    {SECTION_TLS, "poll", KEY_DURATION, AT(tls, poll), IS("auto"), WORDS("auto"), FROM(0, DAY), .help = "How often files are looked at even without an event. `auto`: 10s, or 1s where there are no events."},
+    {SECTION_TLS, "min_version", KEY_ENUM, AT(tls, min_version), IS("1.2"), WORDS("1.2|1.3"), .help = "The oldest TLS version."},
+    {SECTION_TLS, "ciphers", KEY_STRINGS, AT(tls, ciphers), .help = "Cipher suites by IANA or OpenSSL name, most wanted first. Default: all with AEAD and ephemeral keys."},
+    {SECTION_TLS, "groups", KEY_STRINGS, AT(tls, groups), .help = "Key exchange groups, most wanted first. Default: X25519MLKEM768, X25519, P-256."},
+    {SECTION_TLS, "client_auth", KEY_ENUM, AT(tls, client_auth), IS("require"), WORDS("require|request|none"), .help = "Whether callers must show a certificate. With `request`, who has none is let in as not verified, for rules to judge."},
+    {SECTION_TLS, "handshake_timeout", KEY_DURATION, AT(tls, handshake_timeout), IS("10s"), FROM(1, HOUR), .help = "For a TLS handshake, from the connection on."},
+
+    {SECTION_CA, "file", KEY_PATH, AT(ca, file), MUST, .help = "File of the trusted roots."},
+    {SECTION_CA, "hostnames", KEY_HOSTNAMES, AT(ca, hostnames), MUST, .help = "The names, exact or `*.suffix`, that choose this trust."},
+    {SECTION_CA, "inbounds", KEY_INBOUNDS, AT(ca, inbounds), .help = "The inbounds it serves. Default: all."},
+    {SECTION_CA, "crl", KEY_PATH, AT(ca, crl), .help = "File of one or several CRLs for this trust."},
+    {SECTION_CA, "crl_missing", KEY_ENUM, AT(ca, crl_missing), WORDS("accept|reject"), .help = "As in [tls]. Default: what [tls] says."},
+    {SECTION_CA, "crl_expired", KEY_ENUM, AT(ca, crl_expired), WORDS("reject|warn"), .help = "As in [tls]. Default: what [tls] says."},
+
+    {SECTION_INBOUND, "listen", KEY_ADDR, AT(inbound, listen), MUST, .help = "Where callers connect to."},
+    {SECTION_INBOUND, "forward", KEY_TARGET, AT(inbound, forward), MUST, .help = "The local service."},
+    {SECTION_INBOUND, "protocol", KEY_ENUM, AT(inbound, protocol), IS("auto"), WORDS("auto|tcp|http"), .help = "What is spoken. `auto` looks at ALPN, then at the first bytes."},
+    {SECTION_INBOUND, "tcp_fallback", KEY_ENUM, AT(inbound, tcp_fallback_allow), IS("refuse"), WORDS("refuse|allow"), .help = "With `protocol = auto`, whether to pass what is not HTTP although rules on `http.*`, rate limits or [headers] apply here."},
+    {SECTION_INBOUND, "client_auth", KEY_ENUM, AT(inbound, client_auth), WORDS("require|request|none"), .help = "As in [tls]. Default: what [tls] says."},
+    {SECTION_INBOUND, "allow_san", KEY_STRINGS, AT(inbound, allow_san), .help = "Who may call, by SAN: DNS name, IP address or URI, exact or with `*`. Default: whoever the trust accepts."},
+    {SECTION_INBOUND, "revoked", KEY_ENUM, AT(inbound, revoked), IS("refuse"), WORDS("refuse|rule"), .help = "A revoked certificate: refused in the handshake, or left to the rules (`cf.tls_client_auth.cert_revoked`)."},
+    {SECTION_INBOUND, "path_ambiguity", KEY_ENUM, AT(inbound, path_ambiguity), IS("refuse"), WORDS("refuse|pass"), .help = "Paths with `%00`, `%2f`, a backslash and the like, where a rule looks at the path."},
+    {SECTION_INBOUND, "plaintext", KEY_ENUM, AT(inbound, plaintext_allow), IS("refuse"), WORDS("refuse|allow"), .help = "Whether callers without TLS are let in, for a migration; they count as not verified."},
+    {SECTION_INBOUND, "proxy_protocol", KEY_ENUM, AT(inbound, proxy_in), IS("off"), WORDS("off|require"), .help = "Whether callers must begin with a PROXY protocol header (v1 or v2)."},
+    {SECTION_INBOUND, "proxy_from", KEY_CIDRS, AT(inbound, proxy_from), .help = "Who may send that header."},
+    {SECTION_INBOUND, "send_proxy", KEY_ENUM, AT(inbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the service; v2 carries what is known of the TLS session."},
+    {SECTION_INBOUND, "alpn", KEY_STRINGS, AT(inbound, alpn), .help = "Protocols to agree on by ALPN, most wanted first."},
+    LIMITS(SECTION_INBOUND, inbound, "5s"),
+
+    {SECTION_OUTBOUND, "listen", KEY_ADDR, AT(outbound, listen), MUST, .help = "Where the local service connects to: a loopback address or a UNIX socket."},
+    {SECTION_OUTBOUND, "connect", KEY_TARGET, AT(outbound, connect), MUST, .help = "The peer."},
+    {SECTION_OUTBOUND, "server_name", KEY_HOSTNAME, AT(outbound, server_name), .help = "The name to ask for (SNI). Default: the host of `connect`, where that is a name."},
+    {SECTION_OUTBOUND, "allow_san", KEY_STRINGS, AT(outbound, allow_san), .help = "Who may answer, by SAN, as for inbounds. Default: `server_name`."},
+    {SECTION_OUTBOUND, "send_proxy", KEY_ENUM, AT(outbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the peer, within TLS."},
+    {SECTION_OUTBOUND, "alpn", KEY_STRINGS, AT(outbound, alpn), .help = "Protocols to offer by ALPN, most wanted first."},
+    LIMITS(SECTION_OUTBOUND, outbound, "10s"),
+
+    {SECTION_RULES, "default", KEY_ENUM, AT(rules, fallback), IS("auto"), WORDS("auto|allow|deny"), .help = "`auto` lets verified, unrevoked peers pass and no one else."},
+    {SECTION_RULES, "expression_max", KEY_SIZE, AT(rules, expression_max), IS("4KiB"), FROM(64, 64 * KIB), .help = "The longest expression."},
+
+    {SECTION_RULE, "expression", KEY_EXPRESSION, AT(rule, expression), MUST, .help = "What it matches, in the rule language."},
+    {SECTION_RULE, "action", KEY_ENUM, AT(rule, action), IS("block"), WORDS("block|allow|log|skip"), .help = "What happens then. `skip` leaves out the remaining rules."},
+    {SECTION_RULE, "status", KEY_NUMBER, AT(rule, status), IS("403"), FROM(400, 599), .help = "Status of the answer to a blocked HTTP request."},
+    {SECTION_RULE, "body", KEY_STRING, AT(rule, body), .help = "Body of that answer."},
+    {SECTION_RULE, "enabled", KEY_BOOL, AT(rule, enabled), IS("true"), .help = "Whether it runs."},
+    {SECTION_RULE, "dry_run", KEY_BOOL, AT(rule, dry_run), IS("false"), .help = "Count and log only what it would have done."},
+    {SECTION_RULE, "inbound", KEY_INBOUNDS, AT(rule, inbound), .help = "The inbounds where it applies. Default: all."},
+
+    {SECTION_LIST, "kind", KEY_ENUM, AT(list, kind), IS("auto"), WORDS("auto|string|integer|ip|fingerprint|serial"), .help = "What its members are; fingerprints and serials are compared without regard to case, colons, leading zeros and `0x`. `auto`: by the fields that rules compare with it."},
+    {SECTION_LIST, "values", KEY_STRINGS, AT(list, values), .help = "Members, here."},
+    {SECTION_LIST, "file", KEY_PATH, AT(list, file), .help = "Members, one a line, in a file that is followed as it changes."},
+
+    {SECTION_RATELIMIT, "expression", KEY_EXPRESSION, AT(ratelimit, expression), MUST, .help = "Which requests it can act on."},
+    {SECTION_RATELIMIT, "characteristics", KEY_EXPRESSIONS, AT(ratelimit, characteristics), MUST, .help = "What requests are told apart by: each distinct set of values has a counter of its own."},
+    {SECTION_RATELIMIT, "requests", KEY_NUMBER, AT(ratelimit, requests), MUST, FROM(1, 1000000000), .help = "How many may pass within the period."},
+    {SECTION_RATELIMIT, "period", KEY_DURATION, AT(ratelimit, period), MUST, FROM(SECOND, DAY), .help = "The window."},
+    {SECTION_RATELIMIT, "counting_expression", KEY_EXPRESSION, AT(ratelimit, counting_expression), .help = "Which requests are counted. Default: `expression`."},
+    {SECTION_RATELIMIT, "mitigation_timeout", KEY_DURATION, AT(ratelimit, mitigation_timeout), IS("off"), WORDS("off"), FROM(0, 30 * DAY), .help = "How long the action stays on. `off`: only what is over the limit is acted on."},
+    {SECTION_RATELIMIT, "action", KEY_ENUM, AT(ratelimit, action), IS("block"), WORDS(ACTIONS_TWO), .help = "What happens to a request over the limit."},
+    {SECTION_RATELIMIT, "status", KEY_NUMBER, AT(ratelimit, status), IS("429"), FROM(400, 599), .help = "Status of the answer to it."},
+    {SECTION_RATELIMIT, "body", KEY_STRING, AT(ratelimit, body), .help = "Body of that answer."},
+    {SECTION_RATELIMIT, "inbound", KEY_INBOUNDS, AT(ratelimit, inbound), .help = "The inbounds where it applies. Default: all."},
+
+    {SECTION_QUARANTINE, "threshold", KEY_NUMBER, AT(quarantine, threshold), MUST, FROM(1, 1000000), .help = "How many blocked requests are too many."},
+    {SECTION_QUARANTINE, "period", KEY_DURATION, AT(quarantine, period), MUST, FROM(SECOND, DAY), .help = "Within what time."},
+    {SECTION_QUARANTINE, "duration", KEY_DURATION, AT(quarantine, duration), MUST, FROM(SECOND, 365 * DAY), .help = "For how long the certificate is refused."},
+    {SECTION_QUARANTINE, "action", KEY_ENUM, AT(quarantine, action), IS("block"), WORDS(ACTIONS_TWO), .help = "Whether it is refused, or only logged."},
+    {SECTION_QUARANTINE, "inbound", KEY_INBOUNDS, AT(quarantine, inbound), .help = "The inbounds where it counts and is refused. Default: all."},
+
+    {SECTION_HEADERS, "forward", KEY_FLAGS, AT(headers, forward), WORDS("cloudflare|xfcc|rfc9440"), .help = "The caller's certificate: `Cf-Client-Cert-Der-Base64` and `Cf-Client-Cert-Sha256`; `X-Forwarded-Client-Cert` (Envoy's); `Client-Cert` and `Client-Cert-Chain`."},
+    {SECTION_HEADERS, "xfcc_mode", KEY_ENUM, AT(headers, xfcc_mode), IS("sanitize_set"), WORDS("sanitize_set|append_forward|sanitize|forward_only|always_forward_only"), .help = "What becomes of an `X-Forwarded-Client-Cert` that the caller sent, as in Envoy. Those that keep it need `trusted_proxy_san`."},
+    {SECTION_HEADERS, "xfcc_details", KEY_FLAGS, AT(headers, xfcc_details), IS("subject, uri, dns"), WORDS("subject|uri|dns|cert|chain"), .help = "What it says beside By and Hash."},
+    {SECTION_HEADERS, "trusted_proxy_san", KEY_STRINGS, AT(headers, trusted_proxy_san), .help = "Callers, by SAN, whose own `X-Forwarded-Client-Cert` is believed."},
+    {SECTION_HEADERS, "x_forwarded_for", KEY_BOOL, AT(headers, x_forwarded_for), IS("false"), .help = "Set `X-Forwarded-For`."},
+    {SECTION_HEADERS, "x_forwarded_proto", KEY_BOOL, AT(headers, x_forwarded_proto), IS("false"), .help = "Set `X-Forwarded-Proto`."},
+    {SECTION_HEADERS, "forwarded", KEY_BOOL, AT(headers, forwarded), IS("false"), .help = "Set `Forwarded` (RFC 7239)."},
+    {SECTION_HEADERS, "inbounds", KEY_INBOUNDS, AT(headers, inbounds), .help = "The inbounds where it applies. Default: all."},
+    {SECTION_HEADERS, "hostnames", KEY_HOSTNAMES, AT(headers, hostnames), .help = "The hosts asked for, exact or `*.suffix`, where it applies. Default: all."},
+    {SECTION_HEADERS, "max_value", KEY_SIZE, AT(headers, max_value), IS("8KiB"), FROM(256, 64 * KIB), .help = "A value beyond this is left out, and counted."},
+    {SECTION_HEADERS, "request.", KEY_HEADER, AT(headers, request), COUNT(headers, request_count), .help = "A header to the service, from an expression or a field."},
+    {SECTION_HEADERS, "response.", KEY_HEADER, AT(headers, response), COUNT(headers, response_count), .help = "A header back to the caller."},
+};
+/* clang-format on */
+
+const size_t config_key_count = sizeof config_keys / sizeof *config_keys;
+_Static_assert(sizeof config_keys / sizeof *config_keys <= CONFIG_KEYS_MAX, "CONFIG_KEYS_MAX is too small");
+
+const struct config_section *config_section_find(const char *word, size_t length)
+{
+    for (size_t i = 0; i < SECTION_COUNT; i++)
+        if (strlen(config_sections[i].word) == length && memcmp(config_sections[i].word, word, length) == 0)
+            return &config_sections[i];
+    return NULL;
+}
+
+const struct config_key *config_key_find(enum config_section_id section, const char *name)
+{
+    for (const struct config_key *k = config_keys; k < config_keys + config_key_count; k++) {
+        if (k->section != section)
+            continue;
+        size_t prefix = strlen(k->name);
+        if (k->type == KEY_HEADER ? strncmp(k->name, name, prefix) == 0 : strcmp(k->name, name) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+bool config_key_continues(const struct config_key *key)
+{
+    switch (key->type) {
+    case KEY_FLAGS:
+    case KEY_CIDRS:
+    case KEY_STRINGS:
+    case KEY_HOSTNAMES:
+    case KEY_INBOUNDS:
+    case KEY_EXPRESSION:
+    case KEY_EXPRESSIONS:
+    case KEY_HEADER: return true;
+    default: return false;
+    }
+}

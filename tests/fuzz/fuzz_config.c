@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Any bytes as a configuration: read, reported, freed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Every place that a text leads to stands in the file. */
+static void check_text(const struct config_text *t, const char *text, size_t size)
+{
+    for (size_t i = 0; t->text && i < t->length; i++) {
+        struct config_place place = config_text_place(t, i);
+        const char *line = text, *end = text + size;
+        for (unsigned n = 1; n < place.line; n++) {
+            const char *newline = memchr(line, '\n', (size_t)(end - line));
+            if (!newline)
+                abort();
+            line = newline + 1;
+        }
+        /* A blank joins two lines: it stands behind the end of the first. */
+        if (t->text[i] != ' ' && (line + place.column > end || line[place.column - 1] != t->text[i]))
+            abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct config_report report;
+    char *text = malloc(size ? size : 1), *out = NULL;
+    size_t length;
+    if (!text)
+        abort();
+    memcpy(text, data, size);
+    struct config *config = config_parse("fuzz.ini", text, size, &report);
+    if ((config != NULL) != (report.errors == 0))
+        abort();
+    bool bom = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
+    for (size_t i = 0; config && i < config->rule_count; i++)
+        check_text(&config->rule[i].expression, text + 3 * bom, size - 3 * bom);
+    for (size_t i = 0; config && i < config->ratelimit_count; i++)
+        for (size_t j = 0; j < config->ratelimit[i].characteristics.count; j++)
+            check_text(&config->ratelimit[i].characteristics.item[j], text + 3 * bom, size - 3 * bom);
+    FILE *f = open_memstream(&out, &length);
+    if (!f)
+        abort();
+    config_report_print(&report, f);
+    fclose(f);
+    for (size_t i = 0; i < length; i++)
+        if ((out[i] >= 0 && out[i] < 0x20 && out[i] != '\n' && out[i] != '\t') || out[i] == 0x7f)
+            abort();
+    free(out);
+    free(text);
+    config_report_clear(&report);
+    config_free(config);
+    return 0;
+}
