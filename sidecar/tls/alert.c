@@ -19,6 +19,15 @@ void tls_wolfssl_leave_trust_to_us(WOLFSSL_CTX *ctx)
     ctx->verifyNone = 1;
 }
 
+bool tls_wolfssl_can_go_on(const WOLFSSL *ssl, int code)
+{
+    if (code == 0)
+        return true;
+    /* Earlier than that the leaf itself was not understood. */
+    return ssl->options.asyncState == TLS_ASYNC_FINALIZE && code != PEER_KEY_ERROR && code != MEMORY_E &&
+           code != MEMORY_ERROR;
+}
+
 bool tls_wolfssl_peer_presented(const WOLFSSL *ssl)
 {
     return ssl->options.havePeerCert;
@@ -74,15 +83,33 @@ static const struct {
     {UNKNOWN_SNI_HOST_NAME_E, TLS_ALERT_UNRECOGNIZED_NAME, "unknown server name"},
     {NO_PEER_CERT, TLS_ALERT_HANDSHAKE_FAILURE, "no certificate presented"},
     {NO_PEER_VERIFY, TLS_ALERT_HANDSHAKE_FAILURE, "peer did not prove that it has the certificate's key"},
+    {SIG_VERIFY_E, TLS_ALERT_HANDSHAKE_FAILURE, "peer did not prove that it has the certificate's key"},
+    {VERIFY_CERT_ERROR, TLS_ALERT_HANDSHAKE_FAILURE, "peer did not prove that it has the certificate's key"},
+    {VERIFY_SIGN_ERROR, TLS_ALERT_HANDSHAKE_FAILURE, "peer did not prove that it has the certificate's key"},
+    {VERIFY_FINISHED_ERROR, TLS_ALERT_HANDSHAKE_FAILURE, "the handshake was tampered with"},
     {WOLFSSL_ERROR_ZERO_RETURN, TLS_ALERT_USER_CANCELED, "peer closed the connection in the handshake"},
     {ZERO_RETURN, TLS_ALERT_USER_CANCELED, "peer closed the connection in the handshake"},
     {MAX_CHAIN_ERROR, TLS_ALERT_BAD_CERTIFICATE, "too many certificates presented"},
     {ASN_PARSE_E, TLS_ALERT_BAD_CERTIFICATE, "the certificate presented is malformed"},
     {MEMORY_E, TLS_ALERT_INTERNAL_ERROR, "out of memory"},
     {MEMORY_ERROR, TLS_ALERT_INTERNAL_ERROR, "out of memory"},
+    {WOLFSSL_ERROR_WANT_WRITE, TLS_ALERT_INTERNAL_ERROR, "peer asks for more answers than there is room for"},
+    {HANDSHAKE_SIZE_ERROR, TLS_ALERT_DECODE_ERROR, "handshake message too long"},
     {OUT_OF_ORDER_E, TLS_ALERT_UNEXPECTED_MESSAGE, "handshake message out of order"},
     {DUPLICATE_MSG_E, TLS_ALERT_UNEXPECTED_MESSAGE, "handshake message sent twice"},
     {SANITY_MSG_E, TLS_ALERT_UNEXPECTED_MESSAGE, "handshake message out of order"},
+    {SIDE_ERROR, TLS_ALERT_UNEXPECTED_MESSAGE, "handshake message out of order"},
+    {INVALID_PARAMETER, TLS_ALERT_ILLEGAL_PARAMETER, "illegal value in a TLS message"},
+    {UNSUPPORTED_EXTENSION, TLS_ALERT_ILLEGAL_PARAMETER, "TLS extension that was not asked for"},
+    {DUPLICATE_TLS_EXT_E, TLS_ALERT_ILLEGAL_PARAMETER, "TLS extension sent twice"},
+    {AES_GCM_AUTH_E, TLS_ALERT_BAD_RECORD_MAC, "TLS record damaged, replayed or forged"},
+    {VERIFY_MAC_ERROR, TLS_ALERT_BAD_RECORD_MAC, "TLS record damaged, replayed or forged"},
+    {MAC_CMP_FAILED_E, TLS_ALERT_BAD_RECORD_MAC, "TLS record damaged, replayed or forged"},
+    {DECRYPT_ERROR, TLS_ALERT_BAD_RECORD_MAC, "TLS record damaged, replayed or forged"},
+    {SANITY_CIPHER_E, TLS_ALERT_BAD_RECORD_MAC, "TLS record damaged, replayed or forged"},
+    {LENGTH_ERROR, TLS_ALERT_RECORD_OVERFLOW, "TLS record too long"},
+    {EMPTY_RECORD_LIMIT_E, TLS_ALERT_UNEXPECTED_MESSAGE, "too many empty TLS records"},
+    {ALERT_COUNT_E, TLS_ALERT_UNEXPECTED_MESSAGE, "too many alerts"},
     {BUFFER_ERROR, TLS_ALERT_DECODE_ERROR, "malformed TLS message"},
     {BUFFER_E, TLS_ALERT_DECODE_ERROR, "malformed TLS message"},
     {PARSE_ERROR, TLS_ALERT_DECODE_ERROR, "malformed TLS message"},

@@ -20,6 +20,12 @@
  */
 void tls_wolfssl_leave_trust_to_us(WOLFSSL_CTX *ctx);
 
+/*
+ * In the verify callback, the judge being content: whether wolfSSL's error CODE leaves a usable leaf. It does
+ * if it is about other certificates of the chain, or about what only the judge decides.
+ */
+bool tls_wolfssl_can_go_on(const WOLFSSL *ssl, int code);
+
 /* Whether the peer presented a certificate in this handshake, and whether it proved that it has the key. */
 bool tls_wolfssl_peer_presented(const WOLFSSL *ssl);
 bool tls_wolfssl_peer_proved(const WOLFSSL *ssl);

@@ -49,6 +49,7 @@ static const struct group {
 enum {
     CIPHER_COUNT = sizeof ciphers / sizeof *ciphers,
     GROUP_DEFAULTS = 3,
+    OWN_CHAIN_MAX = 9, /* more is not taken by wolfSSL as a peer */
     RSA_BITS_MIN = 2048,
     EC_BITS_MIN = 256,
 };
@@ -197,6 +198,10 @@ static bool set_credentials(WOLFSSL_CTX *wolfssl, const struct tls_credentials *
                             size_t error_size)
 {
     size_t size = 0, at = 0;
+    if (own->chain_count > OWN_CHAIN_MAX) {
+        say(error, error_size, "more than %d certificates in the own chain", OWN_CHAIN_MAX);
+        return false;
+    }
     for (size_t i = 0; i < own->chain_count; i++)
         size += own->chain[i].size;
     uint8_t *all = malloc(size ? size : 1);
@@ -208,18 +213,19 @@ static bool set_credentials(WOLFSSL_CTX *wolfssl, const struct tls_credentials *
         memcpy(all + at, own->chain[i].data, own->chain[i].size);
         at += own->chain[i].size;
     }
-    enum tls_alert alert;
     int code =
         wolfSSL_CTX_use_certificate_chain_buffer_format(wolfssl, all, (long)size, WOLFSSL_FILETYPE_ASN1);
     free(all);
     if (code != WOLFSSL_SUCCESS) {
-        say(error, error_size, "own certificate not usable: %s", tls_wolfssl_error(code, &alert));
+        say(error, error_size, "own certificate not usable: %s",
+            wolfSSL_ERR_reason_error_string((unsigned long)code));
         return false;
     }
     code =
         wolfSSL_CTX_use_PrivateKey_buffer(wolfssl, own->key.data, (long)own->key.size, WOLFSSL_FILETYPE_ASN1);
     if (code != WOLFSSL_SUCCESS) {
-        say(error, error_size, "private key not usable: %s", tls_wolfssl_error(code, &alert));
+        say(error, error_size, "private key not usable: %s",
+            wolfSSL_ERR_reason_error_string((unsigned long)code));
         return false;
     }
     if (wolfSSL_CTX_check_private_key(wolfssl) != WOLFSSL_SUCCESS) {

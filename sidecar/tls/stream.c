@@ -35,6 +35,7 @@ struct tls_stream {
     } state;
     bool presented;      /* in this handshake the peer presented a certificate, and it was judged */
     bool verified;       /* and the judge trusts it */
+    bool overflow;       /* there was no room in out */
     bool muted;          /* a fatal alert has been sent: nothing follows it */
     bool closed_by_us;   /* close_notify sent */
     bool closed_by_peer; /* close_notify received */
@@ -60,8 +61,10 @@ static enum tls_result refuse(struct tls_stream *s, enum tls_alert alert, const 
 {
     note_error(s, words);
     if (!s->muted && s->alert_received == TLS_ALERT_NONE) {
+        size_t before = s->io->out_size;
         tls_wolfssl_send_alert(s->wolfssl, true, alert);
-        s->alert_sent = (int16_t)alert;
+        if (s->io->out_size > before)
+            s->alert_sent = (int16_t)alert;
         s->muted = true;
     }
     return TLS_FAILED;
@@ -96,6 +99,8 @@ static enum tls_result fail(struct tls_stream *s, int code)
     }
     enum tls_alert alert = TLS_ALERT_INTERNAL_ERROR;
     const char *text = tls_wolfssl_error(code, &alert);
+    if (code == UNKNOWN_RECORD_TYPE && s->state == OPEN)
+        text = "unknown type of TLS record";
     if (s->alert_sent != TLS_ALERT_NONE) {
         s->muted = true;
         alert = s->alert_sent;
@@ -120,7 +125,9 @@ int tls_stream_send_callback(WOLFSSL *ssl, char *data, int size, void *arg)
     struct tls_io *io = s->io;
     if (s->muted)
         return size;
-    if (io->out_cap - io->out_size < (size_t)size)
+    /* wolfSSL would swallow that, and heap up answers to key updates without a bound. */
+    s->overflow |= io->out_cap - io->out_size < (size_t)size;
+    if (s->overflow)
         return WOLFSSL_CBIO_ERR_WANT_WRITE;
     memcpy(io->out + io->out_size, data, (size_t)size);
     io->out_size += (size_t)size;
@@ -210,14 +217,6 @@ int tls_stream_hello_callback(WOLFSSL *ssl, int *alert, void *arg)
     return fatal_return;
 }
 
-/* wolfSSL errors about a leaf that are only about trust, which is not wolfSSL's to decide here. */
-static bool is_matter_of_trust(int code)
-{
-    return code == 0 || code == ASN_NO_SIGNER_E || code == ASN_SELF_SIGNED_E || code == ASN_BEFORE_DATE_E ||
-           code == ASN_AFTER_DATE_E || code == KEYUSE_SIGNATURE_E || code == EXTKEYUSE_AUTH_E ||
-           code == ASN_VERSION_E;
-}
-
 /* The whole chain, at the end of wolfSSL's Certificate processing and before CertificateVerify. */
 static bool judge(struct tls_stream *s, const WOLFSSL_X509_STORE_CTX *store)
 {
@@ -248,8 +247,8 @@ static bool judge(struct tls_stream *s, const WOLFSSL_X509_STORE_CTX *store)
         refuse(s, alert, words);
         return false;
     }
-    if (!is_matter_of_trust(store->error)) {
-        refuse(s, TLS_ALERT_BAD_CERTIFICATE, tls_wolfssl_error(store->error, &alert));
+    if (!tls_wolfssl_can_go_on(s->wolfssl, store->error)) {
+        refuse(s, TLS_ALERT_UNSUPPORTED_CERTIFICATE, tls_wolfssl_error(store->error, &alert));
         return false;
     }
     return true;
@@ -379,7 +378,7 @@ enum tls_result tls_stream_handshake(struct tls_stream *s)
     if (done == WOLFSSL_SUCCESS)
         return finish(s);
     int code = wolfSSL_get_error(s->wolfssl, done);
-    if (code == WOLFSSL_ERROR_WANT_READ || code == WOLFSSL_ERROR_WANT_WRITE)
+    if (code == WOLFSSL_ERROR_WANT_READ)
         return TLS_WANT;
     return fail(s, code);
 }
@@ -394,12 +393,14 @@ enum tls_result tls_stream_read(struct tls_stream *s, uint8_t *data, size_t cap,
     if (s->closed_by_peer)
         return TLS_CLOSED;
     int n = wolfSSL_read(s->wolfssl, data, cap > INT32_MAX ? INT32_MAX : (int)cap);
+    if (s->overflow)
+        return fail(s, WOLFSSL_ERROR_WANT_WRITE);
     if (n > 0) {
         *size = (size_t)n;
         return TLS_OK;
     }
     int code = wolfSSL_get_error(s->wolfssl, n);
-    if (code == WOLFSSL_ERROR_WANT_READ || code == WOLFSSL_ERROR_WANT_WRITE)
+    if (code == WOLFSSL_ERROR_WANT_READ)
         return TLS_WANT;
     if (code == WOLFSSL_ERROR_ZERO_RETURN) {
         s->closed_by_peer = true;
