@@ -49,8 +49,7 @@ static bool same_folded(struct span a, struct span b)
     return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
 }
 
-/* --- hosts -----------------------------------------------------------------------------------------------
- */
+/* --- hosts --- */
 
 static bool is_host(struct span s)
 {
@@ -146,8 +145,7 @@ static enum within match_ip(struct x509_slice subtree, struct x509_slice address
     return YES;
 }
 
-/* --- directory names -------------------------------------------------------------------------------------
- */
+/* --- directory names --- */
 
 static bool is_text_tag(uint8_t tag)
 {
@@ -253,8 +251,7 @@ static enum within match_directory(struct x509_slice subtree, struct x509_slice 
     return all;
 }
 
-/* --- subtrees --------------------------------------------------------------------------------------------
- */
+/* --- subtrees --- */
 
 static enum within match(uint8_t form, struct x509_slice subtree, struct x509_slice name, unsigned *budget)
 {
@@ -329,8 +326,7 @@ static enum tls_constraints_result read_constraints(const struct x509 *ca, struc
     return *check->budget == 0 ? TLS_CONSTRAINTS_TOO_COMPLEX : TLS_CONSTRAINTS_UNSUPPORTED;
 }
 
-/* --- names -----------------------------------------------------------------------------------------------
- */
+/* --- names --- */
 
 static void describe(const struct check *check, uint8_t form, struct x509_slice name)
 {

@@ -71,8 +71,7 @@ static bool take_vector16(struct bytes *in, struct bytes *out)
     return take_u16(in, &n) && take(in, n, out);
 }
 
-/* --- records (RFC 8446 section 5.1) ----------------------------------------------------------------------
- */
+/* --- records (RFC 8446 section 5.1) --- */
 
 /* Whether the first bytes can begin a ClientHello: record header and message type. */
 static bool plausible(const uint8_t *data, size_t size)
@@ -143,8 +142,7 @@ static enum tls_hello_result gather(const uint8_t *data, size_t size, uint8_t *s
     return TLS_HELLO_OK;
 }
 
-/* --- extensions -------------------------------------------------------------------------------------------
- */
+/* --- extensions --- */
 
 /* Letters, digits, hyphens and underscores in labels: an SNI is compared, logged and seen by rules. */
 static bool host_name(struct bytes name, char *out)
@@ -259,8 +257,7 @@ static const char *extensions(struct bytes in, struct tls_hello *hello)
     return NULL;
 }
 
-/* --- the message (RFC 8446 section 4.1.2) -----------------------------------------------------------------
- */
+/* --- the message (RFC 8446 section 4.1.2) --- */
 
 static const char *client_hello(struct bytes in, struct tls_hello *hello)
 {

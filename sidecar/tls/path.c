@@ -13,8 +13,7 @@
 
 enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 4096, WHEN_SIZE = 96 };
 
-/* --- words ------------------------------------------------------------------------------------------------
- */
+/* --- words --- */
 
 static void ellipsis(char *out, size_t size)
 {
@@ -77,8 +76,7 @@ static void when_words(int64_t at, int64_t now, char out[WHEN_SIZE])
     snprintf(out, WHEN_SIZE, "%s%s%s (%s)", at > now ? "in " : "", span, at > now ? "" : " ago", date);
 }
 
-/* --- findings ---------------------------------------------------------------------------------------------
- */
+/* --- findings --- */
 
 /* Higher: tells more. */
 static int rank(enum tls_status status)
@@ -132,8 +130,7 @@ static void fault(struct judging *j, enum tls_status status, size_t depth, const
     j->verdict->depth = (unsigned)depth;
 }
 
-/* --- the checks of each certificate
- * ------------------------------------------------------------------------- */
+/* --- the checks of each certificate --- */
 
 static bool self_issued(const struct x509 *cert)
 {
@@ -224,8 +221,7 @@ static void check_extensions(struct judging *j, size_t i)
     fault(j, TLS_UNKNOWN_CRITICAL, i, "unknown critical extension in %s", name);
 }
 
-/* --- name constraints
- * --------------------------------------------------------------------------------------- */
+/* --- name constraints --- */
 
 static void check_constraints(struct judging *j, size_t i)
 {
@@ -254,8 +250,7 @@ static void check_constraints(struct judging *j, size_t i)
     }
 }
 
-/* --- revocation
- * --------------------------------------------------------------------------------------------- */
+/* --- revocation --- */
 
 static bool look_up(struct judging *j, struct tls_link *link)
 {
@@ -316,8 +311,7 @@ static void check_revocation(struct judging *j, size_t i)
     fault(j, TLS_CRL_MISSING, i, "revocation cannot be told: %s", name);
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------------------------------- */
+/* --- the whole --- */
 
 void tls_path_judge(const struct tls_path *path, struct tls_path_rules *rules, struct tls_verdict *verdict)
 {

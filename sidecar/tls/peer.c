@@ -33,8 +33,7 @@ struct tls_peers {
     uint8_t seed[16]; /* so that nobody can choose certificates that share a bucket */
 };
 
-/* --- one block of memory per peer ------------------------------------------------------------------------
- */
+/* --- one block of memory per peer --- */
 
 /* Measures while BASE is NULL; then the same calls hand out that many bytes. */
 struct arena {
@@ -223,8 +222,7 @@ static void free_peer(struct tls_peer *peer)
     free(peer);
 }
 
-/* --- the table -------------------------------------------------------------------------------------------
- */
+/* --- the table --- */
 
 struct tls_peers *tls_peers_new(size_t idle_bytes)
 {
@@ -322,8 +320,7 @@ size_t tls_peers_count(const struct tls_peers *table)
     return table->count;
 }
 
-/* --- interning -------------------------------------------------------------------------------------------
- */
+/* --- interning --- */
 
 static bool chain_hash(const struct tls_peers *table, const struct tls_der *chain, size_t count,
                        uint8_t hash[32])
@@ -404,8 +401,7 @@ void tls_peer_unref(struct tls_peer *peer)
         drop_oldest(table);
 }
 
-/* --- verdicts --------------------------------------------------------------------------------------------
- */
+/* --- verdicts --- */
 
 /* The place for a verdict by GENERATION and PURPOSE, at the head of the list; NULL when out of memory. */
 static struct tls_peer_judged *judged_for(struct tls_peer *peer, uint64_t generation,

@@ -66,7 +66,7 @@ static struct span cut(struct span *s, char c, bool *found)
     return head;
 }
 
-/* --- DNS names ------------------------------------------------------------------------------------------ */
+/* --- DNS names --- */
 
 /* Letters, digits, hyphens, and the underscore that service names in clusters do use. */
 static bool is_label(struct span label)
@@ -141,8 +141,7 @@ static bool match_dns_suffix(struct span suffix, struct span san)
     return is_dns_name(san) && same_folded(parent(san), suffix);
 }
 
-/* --- URIs ------------------------------------------------------------------------------------------------
- */
+/* --- URIs --- */
 
 static bool split_uri(struct span text, struct uri *uri)
 {
@@ -257,8 +256,7 @@ static const char *compile_uri(struct span text)
     return NULL;
 }
 
-/* --- patterns --------------------------------------------------------------------------------------------
- */
+/* --- patterns --- */
 
 static const char *compile_dns(struct span text, struct tls_san_pattern *pattern)
 {

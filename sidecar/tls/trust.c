@@ -27,8 +27,7 @@ struct tls_trust {
     const struct root **by_subject; /* sorted */
 };
 
-/* --- the trust --------------------------------------------------------------------------------------------
- */
+/* --- the trust --- */
 
 static uint64_t next_generation(void)
 {
@@ -188,8 +187,7 @@ const struct x509 *tls_trust_root(const struct tls_trust *trust, size_t index)
     return &trust->roots[index].cert;
 }
 
-/* --- the search -------------------------------------------------------------------------------------------
- */
+/* --- the search --- */
 
 enum signature { SIGNATURE_GOOD, SIGNATURE_BAD, SIGNATURE_WEAK, SIGNATURE_UNCHECKED };
 
@@ -310,7 +308,7 @@ static bool step(struct judge *j, const struct x509 *issuer, bool anchor, struct
         return false;
     }
     outcome->good = true;
-    if (j->path.count + !anchor >= TLS_PATH_MAX) {
+    if (j->path.count == TLS_PATH_MAX) {
         char name[TLS_PATH_NAME];
         tls_path_cert_name(cert, name);
         note(j, TLS_PATH_LENGTH, depth,
@@ -356,8 +354,7 @@ static bool search(struct judge *j)
     return false;
 }
 
-/* --- the judge --------------------------------------------------------------------------------------------
- */
+/* --- the judge --- */
 
 static bool refuse(struct tls_verdict *verdict, enum tls_status status, const char *words)
 {

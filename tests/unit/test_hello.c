@@ -239,8 +239,7 @@ static void test_plaintext(void **state)
     assert_int_equal(parse("\x16\x03\x01\x40\x00\x01", 6, &hello), TLS_HELLO_MORE);
 }
 
-/* --- hellos made by hand -----------------------------------------------------------------------------------
- */
+/* --- hellos made by hand --- */
 
 /* What to write where; zero: as it should be. */
 struct plan {
@@ -369,6 +368,7 @@ static void test_names(void **state)
     bad((struct plan)EXT("\0\0\0\xa\0\x8\0\0\1a\0\0\1b"), "malformed server_name");
     bad((struct plan)EXT("\0\0\0\5\0\3\0\0\0"), "not a host name");
     bad((struct plan)EXT("\0\0\0\6\0\4\0\0\1."), "not a host name");
+    bad((struct plan)EXT("\0\0\0\x8\0\6\0\0\3a.."), "not a host name");
     bad((struct plan)EXT("\0\0\0\7\0\5\0\0\2.."), "not a host name");
     bad((struct plan)EXT("\0\0\0\7\0\5\0\0\2.a"), "not a host name");
     bad((struct plan)EXT("\0\0\0\x9\0\7\0\0\4a..b"), "not a host name");
