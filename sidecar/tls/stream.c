@@ -233,6 +233,11 @@ static bool judge(struct tls_stream *s, const WOLFSSL_X509_STORE_CTX *store)
     for (int i = 0; i < store->totalCerts; i++)
         chain[i] = (struct tls_der){.data = store->certs[i].buffer, .size = store->certs[i].length};
     s->peer = tls_peers_intern(s->ctx->peers, chain, (size_t)store->totalCerts, &wrong);
+    if (!s->peer && wrong && strcmp(wrong, "out of memory") == 0) {
+        s->unparsed = TLS_OUT_OF_MEMORY;
+        refuse(s, TLS_ALERT_INTERNAL_ERROR, wrong);
+        return false;
+    }
     if (!s->peer) {
         s->unparsed = TLS_MALFORMED;
         snprintf(words, sizeof words, "the certificate presented is malformed: %s", wrong ? wrong : "");

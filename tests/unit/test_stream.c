@@ -697,6 +697,58 @@ static void closed_in_mid_handshake(void **state)
     pair_close(&p);
 }
 
+/* --- memory ----------------------------------------------------------------------------------------------
+ */
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#include <malloc.h>
+
+static size_t heap(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+/* An open stream without traffic holds less than 4 KB, whichever end it is; callers share one peer. */
+static void idle_streams_are_small(void **state)
+{
+    (void)state;
+    enum { COUNT = 100, LIMIT = 4096 };
+    for (int old = 0; old < 2; old++) {
+        struct tls_stream *clients[COUNT], *servers[COUNT];
+        struct pair p;
+        pair_open(&p, &(struct pair_spec){.client = {.ciphers = old ? only_1_2 : NULL}});
+        pair_up(&p);
+        pair_says(&p, true, "hello");
+        pair_disconnect(&p);
+        size_t before = heap();
+        for (int i = 0; i < COUNT; i++) {
+            pair_up(&p);
+            pair_says(&p, true, "hello");
+            pair_says(&p, false, "hello");
+            clients[i] = p.client.stream;
+            servers[i] = p.server.stream;
+            p.client.stream = p.server.stream = NULL;
+        }
+        assert_int_equal(tls_peers_count(p.server.peers), 1);
+        size_t both = heap();
+        for (int i = 0; i < COUNT; i++)
+            tls_stream_free(clients[i]);
+        size_t one = heap();
+        for (int i = 0; i < COUNT; i++)
+            tls_stream_free(servers[i]);
+        size_t none = heap();
+        if (both - one > COUNT * LIMIT || one - none > COUNT * LIMIT || one - none < COUNT * LIMIT / 8)
+            fail_msg("%zu and %zu bytes a stream", (both - one) / COUNT, (one - none) / COUNT);
+        assert_true(none < before + LIMIT); /* all comes back */
+        pair_close(&p);
+    }
+}
+#define MEMORY_TESTS cmocka_unit_test(idle_streams_are_small),
+#else
+#define MEMORY_TESTS
+#endif
+
 /* --- nonsense --------------------------------------------------------------------------------------------
  */
 
@@ -802,7 +854,7 @@ int main(void)
         cmocka_unit_test(half_close_both_ways),
         cmocka_unit_test(alerts_in_every_state),
         cmocka_unit_test(closed_in_mid_handshake),
-        cmocka_unit_test(what_is_not_tls),
+        MEMORY_TESTS cmocka_unit_test(what_is_not_tls),
         cmocka_unit_test(garbage_records),
         cmocka_unit_test(names_of_alerts),
     };
