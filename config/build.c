@@ -294,7 +294,7 @@ static bool make_room(struct config_build *b, const struct config_lines_section 
     for (size_t i = 0; i < SECTION_COUNT; i++) {
         const struct config_section *kind = &config_sections[i];
         char *field = (char *)b->config + kind->at;
-        b->origin[i] = config_arena_alloc(b->arena, b->count[i] + 1, sizeof **b->origin);
+        b->origin[i] = config_arena_alloc(b->arena, b->count[i] + 1, sizeof(void *));
         if (!b->origin[i])
             return false;
         if (kind->count) {

@@ -36,7 +36,7 @@ struct config *config_parse(const char *path, const char *text, size_t length, s
     if (!ok)
         config_report_no_memory(report);
     config_arena_free(scratch);
-    if (report->errors > 0) {
+    if (report->errors > 0 || !b.config) {
         config_arena_free(arena);
         return NULL;
     }

@@ -332,7 +332,8 @@ static bool slid_key(const struct lines *l, size_t from, size_t end)
     if (!sep || !l->section || !l->section->kind)
         return false;
     size_t stop = drop_blanks(l, from, (size_t)(sep - l->text));
-    if (stop - from > CONFIG_NAME_MAX || sep[1] == '=')
+    bool comparison = sep + 1 < l->text + end && sep[1] == '=';
+    if (comparison || stop - from > CONFIG_NAME_MAX)
         return false;
     memcpy(name, l->text + from, stop - from);
     name[stop - from] = 0;

@@ -24,11 +24,11 @@ const struct config_section config_sections[SECTION_COUNT] = {
 };
 
 #define AT(section, field) .at = offsetof(struct config_##section, field), .size = sizeof(((struct config_##section *)0)->field)
-#define COUNT(section, field) .count = offsetof(struct config_##section, field)
-#define IS(text) .fallback = text
+#define ARRAY(section, field) .at = offsetof(struct config_##section, field), .size = sizeof(void *), .count = offsetof(struct config_##section, field##_count)
+#define IS(text) .fallback = (text)
 #define MUST .required = true
-#define WORDS(text) .words = text
-#define FROM(low, high) .min = low, .max = high
+#define WORDS(text) .words = (text)
+#define FROM(low, high) .min = (low), .max = (high)
 #define SECOND UINT64_C(1000)
 #define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
@@ -36,121 +36,121 @@ const struct config_section config_sections[SECTION_COUNT] = {
 
 #define ACTIONS_TWO "block||log"
 #define LIMITS(SECTION, section, connect) \
-    {SECTION, "max_connections", KEY_NUMBER, AT(section, limits.max_connections), IS("off"), WORDS("off"), FROM(0, 100000000), .help = "Sessions at once here; beyond it, new ones wait to be accepted."}, \
-    {SECTION, "connect_timeout", KEY_DURATION, AT(section, limits.connect_timeout), IS(connect), FROM(1, HOUR), .help = "For connecting onwards, all addresses of a name together."}, \
-    {SECTION, "idle_timeout", KEY_DURATION, AT(section, limits.idle_timeout), IS("off"), WORDS("off"), FROM(0, 30 * DAY), .help = "Ends a session without a byte either way."}, \
-    {SECTION, "half_close_timeout", KEY_DURATION, AT(section, limits.half_close_timeout), IS("off"), WORDS("off"), FROM(0, 30 * DAY), .help = "Ends a session that one side has closed, without a byte from the other."}, \
-    {SECTION, "total_timeout", KEY_DURATION, AT(section, limits.total_timeout), IS("off"), WORDS("off"), FROM(0, 365 * DAY), .help = "Ends a session of this age."}, \
-    {SECTION, "keepalive", KEY_DURATION, AT(section, limits.keepalive), IS("60s"), WORDS("off"), FROM(0, DAY), .help = "Idle time until the first TCP keepalive probe, on both legs."}
+    {SECTION, KEY_NUMBER, "max_connections", AT(section, limits.max_connections), IS("off"), WORDS("off"), FROM(0, 100000000), .help = "Sessions at once here; beyond it, new ones wait to be accepted."}, \
+    {SECTION, KEY_DURATION, "connect_timeout", AT(section, limits.connect_timeout), IS(connect), FROM(1, HOUR), .help = "For connecting onwards, all addresses of a name together."}, \
+    {SECTION, KEY_DURATION, "idle_timeout", AT(section, limits.idle_timeout), IS("off"), WORDS("off"), FROM(0, 30 * DAY), .help = "Ends a session without a byte either way."}, \
+    {SECTION, KEY_DURATION, "half_close_timeout", AT(section, limits.half_close_timeout), IS("off"), WORDS("off"), FROM(0, 30 * DAY), .help = "Ends a session that one side has closed, without a byte from the other."}, \
+    {SECTION, KEY_DURATION, "total_timeout", AT(section, limits.total_timeout), IS("off"), WORDS("off"), FROM(0, 365 * DAY), .help = "Ends a session of this age."}, \
+    {SECTION, KEY_DURATION, "keepalive", AT(section, limits.keepalive), IS("60s"), WORDS("off"), FROM(0, DAY), .help = "Idle time until the first TCP keepalive probe, on both legs."}
 
 const struct config_key config_keys[] = {
-    {SECTION_SIDECAR, "workers", KEY_NUMBER, AT(sidecar, workers), IS("auto"), WORDS("auto"), FROM(0, 256), .help = "Threads that carry traffic. `auto` follows the cgroup's CPU limit, rounded up; without a limit, at most two."},
-    {SECTION_SIDECAR, "health", KEY_ADDR, AT(sidecar, health), .help = "Where `/healthz`, `/readyz` and `/metrics` are served; may face the pod's address."},
-    {SECTION_SIDECAR, "admin", KEY_ADDR, AT(sidecar, admin), .help = "Where everything else is served: a loopback address or a UNIX socket. State changes only over a UNIX socket."},
-    {SECTION_SIDECAR, "drain_timeout", KEY_DURATION, AT(sidecar, drain_timeout), IS("25s"), FROM(0, DAY), .help = "From SIGTERM to the end, whatever still runs. Keep it below the pod's terminationGracePeriodSeconds."},
-    {SECTION_SIDECAR, "drain_delay", KEY_DURATION, AT(sidecar, drain_delay), IS("3s"), FROM(0, DAY), .help = "How long inbounds go on accepting after readiness went off, so that load balancers can notice; part of `drain_timeout`."},
-    {SECTION_SIDECAR, "start_timeout", KEY_DURATION, AT(sidecar, start_timeout), IS("60s"), WORDS("off"), FROM(0, DAY), .help = "How long to wait, not ready, for valid credentials at start. `off`: for ever."},
-    {SECTION_SIDECAR, "max_connections", KEY_NUMBER, AT(sidecar, max_connections), IS("off"), WORDS("off"), FROM(0, 100000000), .help = "Sessions at once, all listeners together. `off`: as many as there are file descriptors for."},
-    {SECTION_SIDECAR, "max_handshakes", KEY_NUMBER, AT(sidecar, max_handshakes), IS("512"), FROM(1, 1000000), .help = "Handshakes at once; each holds up to 17 KiB. Beyond it, new connections wait to be accepted."},
-    {SECTION_SIDECAR, "log_format", KEY_ENUM, AT(sidecar, log_format), IS("json"), WORDS("json|text"), .help = "How log lines look, on standard error."},
-    {SECTION_SIDECAR, "log_level", KEY_ENUM, AT(sidecar, log_level), IS("info"), WORDS("error|warn|info|debug"), .help = "The least important line that is still written."},
-    {SECTION_SIDECAR, "log_sessions", KEY_BOOL, AT(sidecar, log_sessions), IS("true"), .help = "A line for each session that ends."},
-    {SECTION_SIDECAR, "log_refused_per_second", KEY_NUMBER, AT(sidecar, log_refused_per_second), IS("10"), WORDS("off"), FROM(0, 1000000), .help = "Lines for refused handshakes in a second; what is beyond is counted. `off`: no limit."},
+    {SECTION_SIDECAR, KEY_NUMBER, "workers", AT(sidecar, workers), IS("auto"), WORDS("auto"), FROM(0, 256), .help = "Threads that carry traffic. `auto` follows the cgroup's CPU limit, rounded up; without a limit, at most two."},
+    {SECTION_SIDECAR, KEY_ADDR, "health", AT(sidecar, health), .help = "Where `/healthz`, `/readyz` and `/metrics` are served; may face the pod's address."},
+    {SECTION_SIDECAR, KEY_ADDR, "admin", AT(sidecar, admin), .help = "Where everything else is served: a loopback address or a UNIX socket. State changes only over a UNIX socket."},
+    {SECTION_SIDECAR, KEY_DURATION, "drain_timeout", AT(sidecar, drain_timeout), IS("25s"), FROM(0, DAY), .help = "From SIGTERM to the end, whatever still runs. Keep it below the pod's terminationGracePeriodSeconds."},
+    {SECTION_SIDECAR, KEY_DURATION, "drain_delay", AT(sidecar, drain_delay), IS("3s"), FROM(0, DAY), .help = "How long inbounds go on accepting after readiness went off, so that load balancers can notice; part of `drain_timeout`."},
+    {SECTION_SIDECAR, KEY_DURATION, "start_timeout", AT(sidecar, start_timeout), IS("60s"), WORDS("off"), FROM(0, DAY), .help = "How long to wait, not ready, for valid credentials at start. `off`: for ever."},
+    {SECTION_SIDECAR, KEY_NUMBER, "max_connections", AT(sidecar, max_connections), IS("off"), WORDS("off"), FROM(0, 100000000), .help = "Sessions at once, all listeners together. `off`: as many as there are file descriptors for."},
+    {SECTION_SIDECAR, KEY_NUMBER, "max_handshakes", AT(sidecar, max_handshakes), IS("512"), FROM(1, 1000000), .help = "Handshakes at once; each holds up to 17 KiB. Beyond it, new connections wait to be accepted."},
+    {SECTION_SIDECAR, KEY_ENUM, "log_format", AT(sidecar, log_format), IS("json"), WORDS("json|text"), .help = "How log lines look, on standard error."},
+    {SECTION_SIDECAR, KEY_ENUM, "log_level", AT(sidecar, log_level), IS("info"), WORDS("error|warn|info|debug"), .help = "The least important line that is still written."},
+    {SECTION_SIDECAR, KEY_BOOL, "log_sessions", AT(sidecar, log_sessions), IS("true"), .help = "A line for each session that ends."},
+    {SECTION_SIDECAR, KEY_NUMBER, "log_refused_per_second", AT(sidecar, log_refused_per_second), IS("10"), WORDS("off"), FROM(0, 1000000), .help = "Lines for refused handshakes in a second; what is beyond is counted. `off`: no limit."},
 
-    {SECTION_TLS, "directory", KEY_PATH, AT(tls, directory), .help = "A mounted folder with certificate, key, CA bundle and CRLs, followed as it changes."},
-    {SECTION_TLS, "layout", KEY_ENUM, AT(tls, layout), IS("auto"), WORDS("auto|kubernetes|spiffe|bundle|single|files"), .help = "Which files to expect. `kubernetes`: tls.crt, tls.key, ca.crt, crl.pem. `spiffe`: svid.pem, svid_key.pem, svid_bundle.pem. `bundle`: key and chain in one file, as a podCertificate volume has it. `single`: the only PEM file that holds a key. `files`: those named here. `auto`: the first that fits."},
-    {SECTION_TLS, "certificate", KEY_PATH, AT(tls, certificate), .help = "File of the own chain, leaf first. A file named here replaces the layout's; relative names are below `directory`."},
-    {SECTION_TLS, "key", KEY_PATH, AT(tls, key), .help = "File of the private key: PKCS#8, SEC1 or PKCS#1."},
-    {SECTION_TLS, "ca", KEY_PATH, AT(tls, ca), .help = "File of the trusted roots."},
-    {SECTION_TLS, "crl", KEY_PATH, AT(tls, crl), .help = "File of one or several CRLs."},
-    {SECTION_TLS, "password_file", KEY_PATH, AT(tls, password_file), .help = "File whose first line decrypts the private key."},
-    {SECTION_TLS, "strict_permissions", KEY_BOOL, AT(tls, strict_permissions), IS("false"), .help = "Refuse a private key that a foreign group or others may read or write."},
-    {SECTION_TLS, "crl_missing", KEY_ENUM, AT(tls, crl_missing), IS("accept"), WORDS("accept|reject"), .help = "A certificate whose issuer has no CRL, once there are CRLs at all."},
-    {SECTION_TLS, "crl_expired", KEY_ENUM, AT(tls, crl_expired), IS("reject"), WORDS("reject|warn"), .help = "A certificate whose issuer's CRL is past its nextUpdate."},
-    {SECTION_TLS, "on_untrusted", KEY_ENUM, AT(tls, on_untrusted), IS("close"), WORDS("close|drain|keep"), .help = "What becomes of a live session whose peer is no longer trusted."},
-    {SECTION_TLS, "trust_grace", KEY_DURATION, AT(tls, trust_grace), IS("10s"), FROM(0, DAY), .help = "How long a drained TCP session still has."},
-    {SECTION_TLS, "resumption", KEY_ENUM, AT(tls, resumption), IS("off"), WORDS("off|on"), .help = "Session tickets. They never outlive or cross trust, hostname or CA association."},
-    {SECTION_TLS, "poll", KEY_DURATION, AT(tls, poll), IS("auto"), WORDS("auto"), FROM(0, DAY), .help = "How often files are looked at even without an event. `auto`: 10s, or 1s where there are no events."},
-    {SECTION_TLS, "min_version", KEY_ENUM, AT(tls, min_version), IS("1.2"), WORDS("1.2|1.3"), .help = "The oldest TLS version."},
-    {SECTION_TLS, "ciphers", KEY_STRINGS, AT(tls, ciphers), .help = "Cipher suites by IANA or OpenSSL name, most wanted first. Default: all with AEAD and ephemeral keys."},
-    {SECTION_TLS, "groups", KEY_STRINGS, AT(tls, groups), .help = "Key exchange groups, most wanted first. Default: X25519MLKEM768, X25519, P-256."},
-    {SECTION_TLS, "client_auth", KEY_ENUM, AT(tls, client_auth), IS("require"), WORDS("require|request|none"), .help = "Whether callers must show a certificate. With `request`, who has none is let in as not verified, for rules to judge."},
-    {SECTION_TLS, "handshake_timeout", KEY_DURATION, AT(tls, handshake_timeout), IS("10s"), FROM(1, HOUR), .help = "For a TLS handshake, from the connection on."},
+    {SECTION_TLS, KEY_PATH, "directory", AT(tls, directory), .help = "A mounted folder with certificate, key, CA bundle and CRLs, followed as it changes."},
+    {SECTION_TLS, KEY_ENUM, "layout", AT(tls, layout), IS("auto"), WORDS("auto|kubernetes|spiffe|bundle|single|files"), .help = "Which files to expect. `kubernetes`: tls.crt, tls.key, ca.crt, crl.pem. `spiffe`: svid.pem, svid_key.pem, svid_bundle.pem. `bundle`: key and chain in one file, as a podCertificate volume has it. `single`: the only PEM file that holds a key. `files`: those named here. `auto`: the first that fits."},
+    {SECTION_TLS, KEY_PATH, "certificate", AT(tls, certificate), .help = "File of the own chain, leaf first. A file named here replaces the layout's; relative names are below `directory`."},
+    {SECTION_TLS, KEY_PATH, "key", AT(tls, key), .help = "File of the private key: PKCS#8, SEC1 or PKCS#1."},
+    {SECTION_TLS, KEY_PATH, "ca", AT(tls, ca), .help = "File of the trusted roots."},
+    {SECTION_TLS, KEY_PATH, "crl", AT(tls, crl), .help = "File of one or several CRLs."},
+    {SECTION_TLS, KEY_PATH, "password_file", AT(tls, password_file), .help = "File whose first line decrypts the private key."},
+    {SECTION_TLS, KEY_BOOL, "strict_permissions", AT(tls, strict_permissions), IS("false"), .help = "Refuse a private key that a foreign group or others may read or write."},
+    {SECTION_TLS, KEY_ENUM, "crl_missing", AT(tls, crl_missing), IS("accept"), WORDS("accept|reject"), .help = "A certificate whose issuer has no CRL, once there are CRLs at all."},
+    {SECTION_TLS, KEY_ENUM, "crl_expired", AT(tls, crl_expired), IS("reject"), WORDS("reject|warn"), .help = "A certificate whose issuer's CRL is past its nextUpdate."},
+    {SECTION_TLS, KEY_ENUM, "on_untrusted", AT(tls, on_untrusted), IS("close"), WORDS("close|drain|keep"), .help = "What becomes of a live session whose peer is no longer trusted."},
+    {SECTION_TLS, KEY_DURATION, "trust_grace", AT(tls, trust_grace), IS("10s"), FROM(0, DAY), .help = "How long a drained TCP session still has."},
+    {SECTION_TLS, KEY_ENUM, "resumption", AT(tls, resumption), IS("off"), WORDS("off|on"), .help = "Session tickets. They never outlive or cross trust, hostname or CA association."},
+    {SECTION_TLS, KEY_DURATION, "poll", AT(tls, poll), IS("auto"), WORDS("auto"), FROM(0, DAY), .help = "How often files are looked at even without an event. `auto`: 10s, or 1s where there are no events."},
+    {SECTION_TLS, KEY_ENUM, "min_version", AT(tls, min_version), IS("1.2"), WORDS("1.2|1.3"), .help = "The oldest TLS version."},
+    {SECTION_TLS, KEY_STRINGS, "ciphers", AT(tls, ciphers), .help = "Cipher suites by IANA or OpenSSL name, most wanted first. Default: all with AEAD and ephemeral keys."},
+    {SECTION_TLS, KEY_STRINGS, "groups", AT(tls, groups), .help = "Key exchange groups, most wanted first. Default: X25519MLKEM768, X25519, P-256."},
+    {SECTION_TLS, KEY_ENUM, "client_auth", AT(tls, client_auth), IS("require"), WORDS("require|request|none"), .help = "Whether callers must show a certificate. With `request`, who has none is let in as not verified, for rules to judge."},
+    {SECTION_TLS, KEY_DURATION, "handshake_timeout", AT(tls, handshake_timeout), IS("10s"), FROM(1, HOUR), .help = "For a TLS handshake, from the connection on."},
 
-    {SECTION_CA, "file", KEY_PATH, AT(ca, file), MUST, .help = "File of the trusted roots."},
-    {SECTION_CA, "hostnames", KEY_HOSTNAMES, AT(ca, hostnames), MUST, .help = "The names, exact or `*.suffix`, that choose this trust."},
-    {SECTION_CA, "inbounds", KEY_INBOUNDS, AT(ca, inbounds), .help = "The inbounds it serves. Default: all."},
-    {SECTION_CA, "crl", KEY_PATH, AT(ca, crl), .help = "File of one or several CRLs for this trust."},
-    {SECTION_CA, "crl_missing", KEY_ENUM, AT(ca, crl_missing), WORDS("accept|reject"), .help = "As in [tls]. Default: what [tls] says."},
-    {SECTION_CA, "crl_expired", KEY_ENUM, AT(ca, crl_expired), WORDS("reject|warn"), .help = "As in [tls]. Default: what [tls] says."},
+    {SECTION_CA, KEY_PATH, "file", AT(ca, file), MUST, .help = "File of the trusted roots."},
+    {SECTION_CA, KEY_HOSTNAMES, "hostnames", AT(ca, hostnames), MUST, .help = "The names, exact or `*.suffix`, that choose this trust."},
+    {SECTION_CA, KEY_INBOUNDS, "inbounds", AT(ca, inbounds), .help = "The inbounds it serves. Default: all."},
+    {SECTION_CA, KEY_PATH, "crl", AT(ca, crl), .help = "File of one or several CRLs for this trust."},
+    {SECTION_CA, KEY_ENUM, "crl_missing", AT(ca, crl_missing), WORDS("accept|reject"), .help = "As in [tls]. Default: what [tls] says."},
+    {SECTION_CA, KEY_ENUM, "crl_expired", AT(ca, crl_expired), WORDS("reject|warn"), .help = "As in [tls]. Default: what [tls] says."},
 
-    {SECTION_INBOUND, "listen", KEY_ADDR, AT(inbound, listen), MUST, .help = "Where callers connect to."},
-    {SECTION_INBOUND, "forward", KEY_TARGET, AT(inbound, forward), MUST, .help = "The local service."},
-    {SECTION_INBOUND, "protocol", KEY_ENUM, AT(inbound, protocol), IS("auto"), WORDS("auto|tcp|http"), .help = "What is spoken. `auto` looks at ALPN, then at the first bytes."},
-    {SECTION_INBOUND, "tcp_fallback", KEY_ENUM, AT(inbound, tcp_fallback_allow), IS("refuse"), WORDS("refuse|allow"), .help = "With `protocol = auto`, whether to pass what is not HTTP although rules on `http.*`, rate limits or [headers] apply here."},
-    {SECTION_INBOUND, "client_auth", KEY_ENUM, AT(inbound, client_auth), WORDS("require|request|none"), .help = "As in [tls]. Default: what [tls] says."},
-    {SECTION_INBOUND, "allow_san", KEY_STRINGS, AT(inbound, allow_san), .help = "Who may call, by SAN: DNS name, IP address or URI, exact or with `*`. Default: whoever the trust accepts."},
-    {SECTION_INBOUND, "revoked", KEY_ENUM, AT(inbound, revoked), IS("refuse"), WORDS("refuse|rule"), .help = "A revoked certificate: refused in the handshake, or left to the rules (`cf.tls_client_auth.cert_revoked`)."},
-    {SECTION_INBOUND, "path_ambiguity", KEY_ENUM, AT(inbound, path_ambiguity), IS("refuse"), WORDS("refuse|pass"), .help = "Paths with `%00`, `%2f`, a backslash and the like, where a rule looks at the path."},
-    {SECTION_INBOUND, "plaintext", KEY_ENUM, AT(inbound, plaintext_allow), IS("refuse"), WORDS("refuse|allow"), .help = "Whether callers without TLS are let in, for a migration; they count as not verified."},
-    {SECTION_INBOUND, "proxy_protocol", KEY_ENUM, AT(inbound, proxy_in), IS("off"), WORDS("off|require"), .help = "Whether callers must begin with a PROXY protocol header (v1 or v2)."},
-    {SECTION_INBOUND, "proxy_from", KEY_CIDRS, AT(inbound, proxy_from), .help = "Who may send that header."},
-    {SECTION_INBOUND, "send_proxy", KEY_ENUM, AT(inbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the service; v2 carries what is known of the TLS session."},
-    {SECTION_INBOUND, "alpn", KEY_STRINGS, AT(inbound, alpn), .help = "Protocols to agree on by ALPN, most wanted first."},
+    {SECTION_INBOUND, KEY_ADDR, "listen", AT(inbound, listen), MUST, .help = "Where callers connect to."},
+    {SECTION_INBOUND, KEY_TARGET, "forward", AT(inbound, forward), MUST, .help = "The local service."},
+    {SECTION_INBOUND, KEY_ENUM, "protocol", AT(inbound, protocol), IS("auto"), WORDS("auto|tcp|http"), .help = "What is spoken. `auto` looks at ALPN, then at the first bytes."},
+    {SECTION_INBOUND, KEY_ENUM, "tcp_fallback", AT(inbound, tcp_fallback_allow), IS("refuse"), WORDS("refuse|allow"), .help = "With `protocol = auto`, whether to pass what is not HTTP although rules on `http.*`, rate limits or [headers] apply here."},
+    {SECTION_INBOUND, KEY_ENUM, "client_auth", AT(inbound, client_auth), WORDS("require|request|none"), .help = "As in [tls]. Default: what [tls] says."},
+    {SECTION_INBOUND, KEY_STRINGS, "allow_san", AT(inbound, allow_san), .help = "Who may call, by SAN: DNS name, IP address or URI, exact or with `*`. Default: whoever the trust accepts."},
+    {SECTION_INBOUND, KEY_ENUM, "revoked", AT(inbound, revoked), IS("refuse"), WORDS("refuse|rule"), .help = "A revoked certificate: refused in the handshake, or left to the rules (`cf.tls_client_auth.cert_revoked`)."},
+    {SECTION_INBOUND, KEY_ENUM, "path_ambiguity", AT(inbound, path_ambiguity), IS("refuse"), WORDS("refuse|pass"), .help = "Paths with `%00`, `%2f`, a backslash and the like, where a rule looks at the path."},
+    {SECTION_INBOUND, KEY_ENUM, "plaintext", AT(inbound, plaintext_allow), IS("refuse"), WORDS("refuse|allow"), .help = "Whether callers without TLS are let in, for a migration; they count as not verified."},
+    {SECTION_INBOUND, KEY_ENUM, "proxy_protocol", AT(inbound, proxy_in), IS("off"), WORDS("off|require"), .help = "Whether callers must begin with a PROXY protocol header (v1 or v2)."},
+    {SECTION_INBOUND, KEY_CIDRS, "proxy_from", AT(inbound, proxy_from), .help = "Who may send that header."},
+    {SECTION_INBOUND, KEY_ENUM, "send_proxy", AT(inbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the service; v2 carries what is known of the TLS session."},
+    {SECTION_INBOUND, KEY_STRINGS, "alpn", AT(inbound, alpn), .help = "Protocols to agree on by ALPN, most wanted first."},
     LIMITS(SECTION_INBOUND, inbound, "5s"),
 
-    {SECTION_OUTBOUND, "listen", KEY_ADDR, AT(outbound, listen), MUST, .help = "Where the local service connects to: a loopback address or a UNIX socket."},
-    {SECTION_OUTBOUND, "connect", KEY_TARGET, AT(outbound, connect), MUST, .help = "The peer."},
-    {SECTION_OUTBOUND, "server_name", KEY_HOSTNAME, AT(outbound, server_name), .help = "The name to ask for (SNI). Default: the host of `connect`, where that is a name."},
-    {SECTION_OUTBOUND, "allow_san", KEY_STRINGS, AT(outbound, allow_san), .help = "Who may answer, by SAN, as for inbounds. Default: `server_name`."},
-    {SECTION_OUTBOUND, "send_proxy", KEY_ENUM, AT(outbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the peer, within TLS."},
-    {SECTION_OUTBOUND, "alpn", KEY_STRINGS, AT(outbound, alpn), .help = "Protocols to offer by ALPN, most wanted first."},
+    {SECTION_OUTBOUND, KEY_ADDR, "listen", AT(outbound, listen), MUST, .help = "Where the local service connects to: a loopback address or a UNIX socket."},
+    {SECTION_OUTBOUND, KEY_TARGET, "connect", AT(outbound, connect), MUST, .help = "The peer."},
+    {SECTION_OUTBOUND, KEY_HOSTNAME, "server_name", AT(outbound, server_name), .help = "The name to ask for (SNI). Default: the host of `connect`, where that is a name."},
+    {SECTION_OUTBOUND, KEY_STRINGS, "allow_san", AT(outbound, allow_san), .help = "Who may answer, by SAN, as for inbounds. Default: `server_name`."},
+    {SECTION_OUTBOUND, KEY_ENUM, "send_proxy", AT(outbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the peer, within TLS."},
+    {SECTION_OUTBOUND, KEY_STRINGS, "alpn", AT(outbound, alpn), .help = "Protocols to offer by ALPN, most wanted first."},
     LIMITS(SECTION_OUTBOUND, outbound, "10s"),
 
-    {SECTION_RULES, "default", KEY_ENUM, AT(rules, fallback), IS("auto"), WORDS("auto|allow|deny"), .help = "`auto` lets verified, unrevoked peers pass and no one else."},
-    {SECTION_RULES, "expression_max", KEY_SIZE, AT(rules, expression_max), IS("4KiB"), FROM(64, 64 * KIB), .help = "The longest expression."},
+    {SECTION_RULES, KEY_ENUM, "default", AT(rules, fallback), IS("auto"), WORDS("auto|allow|deny"), .help = "`auto` lets verified, unrevoked peers pass and no one else."},
+    {SECTION_RULES, KEY_SIZE, "expression_max", AT(rules, expression_max), IS("4KiB"), FROM(64, 64 * KIB), .help = "The longest expression."},
 
-    {SECTION_RULE, "expression", KEY_EXPRESSION, AT(rule, expression), MUST, .help = "What it matches, in the rule language."},
-    {SECTION_RULE, "action", KEY_ENUM, AT(rule, action), IS("block"), WORDS("block|allow|log|skip"), .help = "What happens then. `skip` leaves out the remaining rules."},
-    {SECTION_RULE, "status", KEY_NUMBER, AT(rule, status), IS("403"), FROM(400, 599), .help = "Status of the answer to a blocked HTTP request."},
-    {SECTION_RULE, "body", KEY_STRING, AT(rule, body), .help = "Body of that answer."},
-    {SECTION_RULE, "enabled", KEY_BOOL, AT(rule, enabled), IS("true"), .help = "Whether it runs."},
-    {SECTION_RULE, "dry_run", KEY_BOOL, AT(rule, dry_run), IS("false"), .help = "Count and log only what it would have done."},
-    {SECTION_RULE, "inbound", KEY_INBOUNDS, AT(rule, inbound), .help = "The inbounds where it applies. Default: all."},
+    {SECTION_RULE, KEY_EXPRESSION, "expression", AT(rule, expression), MUST, .help = "What it matches, in the rule language."},
+    {SECTION_RULE, KEY_ENUM, "action", AT(rule, action), IS("block"), WORDS("block|allow|log|skip"), .help = "What happens then. `skip` leaves out the remaining rules."},
+    {SECTION_RULE, KEY_NUMBER, "status", AT(rule, status), IS("403"), FROM(400, 599), .help = "Status of the answer to a blocked HTTP request."},
+    {SECTION_RULE, KEY_STRING, "body", AT(rule, body), .help = "Body of that answer."},
+    {SECTION_RULE, KEY_BOOL, "enabled", AT(rule, enabled), IS("true"), .help = "Whether it runs."},
+    {SECTION_RULE, KEY_BOOL, "dry_run", AT(rule, dry_run), IS("false"), .help = "Count and log only what it would have done."},
+    {SECTION_RULE, KEY_INBOUNDS, "inbound", AT(rule, inbound), .help = "The inbounds where it applies. Default: all."},
 
-    {SECTION_LIST, "kind", KEY_ENUM, AT(list, kind), IS("auto"), WORDS("auto|string|integer|ip|fingerprint|serial"), .help = "What its members are; fingerprints and serials are compared without regard to case, colons, leading zeros and `0x`. `auto`: by the fields that rules compare with it."},
-    {SECTION_LIST, "values", KEY_STRINGS, AT(list, values), .help = "Members, here."},
-    {SECTION_LIST, "file", KEY_PATH, AT(list, file), .help = "Members, one a line, in a file that is followed as it changes."},
+    {SECTION_LIST, KEY_ENUM, "kind", AT(list, kind), IS("auto"), WORDS("auto|string|integer|ip|fingerprint|serial"), .help = "What its members are; fingerprints and serials are compared without regard to case, colons, leading zeros and `0x`. `auto`: by the fields that rules compare with it."},
+    {SECTION_LIST, KEY_STRINGS, "values", AT(list, values), .help = "Members, here."},
+    {SECTION_LIST, KEY_PATH, "file", AT(list, file), .help = "Members, one a line, in a file that is followed as it changes."},
 
-    {SECTION_RATELIMIT, "expression", KEY_EXPRESSION, AT(ratelimit, expression), MUST, .help = "Which requests it can act on."},
-    {SECTION_RATELIMIT, "characteristics", KEY_EXPRESSIONS, AT(ratelimit, characteristics), MUST, .help = "What requests are told apart by: each distinct set of values has a counter of its own."},
-    {SECTION_RATELIMIT, "requests", KEY_NUMBER, AT(ratelimit, requests), MUST, FROM(1, 1000000000), .help = "How many may pass within the period."},
-    {SECTION_RATELIMIT, "period", KEY_DURATION, AT(ratelimit, period), MUST, FROM(SECOND, DAY), .help = "The window."},
-    {SECTION_RATELIMIT, "counting_expression", KEY_EXPRESSION, AT(ratelimit, counting_expression), .help = "Which requests are counted. Default: `expression`."},
-    {SECTION_RATELIMIT, "mitigation_timeout", KEY_DURATION, AT(ratelimit, mitigation_timeout), IS("off"), WORDS("off"), FROM(0, 30 * DAY), .help = "How long the action stays on. `off`: only what is over the limit is acted on."},
-    {SECTION_RATELIMIT, "action", KEY_ENUM, AT(ratelimit, action), IS("block"), WORDS(ACTIONS_TWO), .help = "What happens to a request over the limit."},
-    {SECTION_RATELIMIT, "status", KEY_NUMBER, AT(ratelimit, status), IS("429"), FROM(400, 599), .help = "Status of the answer to it."},
-    {SECTION_RATELIMIT, "body", KEY_STRING, AT(ratelimit, body), .help = "Body of that answer."},
-    {SECTION_RATELIMIT, "inbound", KEY_INBOUNDS, AT(ratelimit, inbound), .help = "The inbounds where it applies. Default: all."},
+    {SECTION_RATELIMIT, KEY_EXPRESSION, "expression", AT(ratelimit, expression), MUST, .help = "Which requests it can act on."},
+    {SECTION_RATELIMIT, KEY_EXPRESSIONS, "characteristics", AT(ratelimit, characteristics), MUST, .help = "What requests are told apart by: each distinct set of values has a counter of its own."},
+    {SECTION_RATELIMIT, KEY_NUMBER, "requests", AT(ratelimit, requests), MUST, FROM(1, 1000000000), .help = "How many may pass within the period."},
+    {SECTION_RATELIMIT, KEY_DURATION, "period", AT(ratelimit, period), MUST, FROM(SECOND, DAY), .help = "The window."},
+    {SECTION_RATELIMIT, KEY_EXPRESSION, "counting_expression", AT(ratelimit, counting_expression), .help = "Which requests are counted. Default: `expression`."},
+    {SECTION_RATELIMIT, KEY_DURATION, "mitigation_timeout", AT(ratelimit, mitigation_timeout), IS("off"), WORDS("off"), FROM(0, 30 * DAY), .help = "How long the action stays on. `off`: only what is over the limit is acted on."},
+    {SECTION_RATELIMIT, KEY_ENUM, "action", AT(ratelimit, action), IS("block"), WORDS(ACTIONS_TWO), .help = "What happens to a request over the limit."},
+    {SECTION_RATELIMIT, KEY_NUMBER, "status", AT(ratelimit, status), IS("429"), FROM(400, 599), .help = "Status of the answer to it."},
+    {SECTION_RATELIMIT, KEY_STRING, "body", AT(ratelimit, body), .help = "Body of that answer."},
+    {SECTION_RATELIMIT, KEY_INBOUNDS, "inbound", AT(ratelimit, inbound), .help = "The inbounds where it applies. Default: all."},
 
-    {SECTION_QUARANTINE, "threshold", KEY_NUMBER, AT(quarantine, threshold), MUST, FROM(1, 1000000), .help = "How many blocked requests are too many."},
-    {SECTION_QUARANTINE, "period", KEY_DURATION, AT(quarantine, period), MUST, FROM(SECOND, DAY), .help = "Within what time."},
-    {SECTION_QUARANTINE, "duration", KEY_DURATION, AT(quarantine, duration), MUST, FROM(SECOND, 365 * DAY), .help = "For how long the certificate is refused."},
-    {SECTION_QUARANTINE, "action", KEY_ENUM, AT(quarantine, action), IS("block"), WORDS(ACTIONS_TWO), .help = "Whether it is refused, or only logged."},
-    {SECTION_QUARANTINE, "inbound", KEY_INBOUNDS, AT(quarantine, inbound), .help = "The inbounds where it counts and is refused. Default: all."},
+    {SECTION_QUARANTINE, KEY_NUMBER, "threshold", AT(quarantine, threshold), MUST, FROM(1, 1000000), .help = "How many blocked requests are too many."},
+    {SECTION_QUARANTINE, KEY_DURATION, "period", AT(quarantine, period), MUST, FROM(SECOND, DAY), .help = "Within what time."},
+    {SECTION_QUARANTINE, KEY_DURATION, "duration", AT(quarantine, duration), MUST, FROM(SECOND, 365 * DAY), .help = "For how long the certificate is refused."},
+    {SECTION_QUARANTINE, KEY_ENUM, "action", AT(quarantine, action), IS("block"), WORDS(ACTIONS_TWO), .help = "Whether it is refused, or only logged."},
+    {SECTION_QUARANTINE, KEY_INBOUNDS, "inbound", AT(quarantine, inbound), .help = "The inbounds where it counts and is refused. Default: all."},
 
-    {SECTION_HEADERS, "forward", KEY_FLAGS, AT(headers, forward), WORDS("cloudflare|xfcc|rfc9440"), .help = "The caller's certificate: `Cf-Client-Cert-Der-Base64` and `Cf-Client-Cert-Sha256`; `X-Forwarded-Client-Cert` (Envoy's); `Client-Cert` and `Client-Cert-Chain`."},
-    {SECTION_HEADERS, "xfcc_mode", KEY_ENUM, AT(headers, xfcc_mode), IS("sanitize_set"), WORDS("sanitize_set|append_forward|sanitize|forward_only|always_forward_only"), .help = "What becomes of an `X-Forwarded-Client-Cert` that the caller sent, as in Envoy. Those that keep it need `trusted_proxy_san`."},
-    {SECTION_HEADERS, "xfcc_details", KEY_FLAGS, AT(headers, xfcc_details), IS("subject, uri, dns"), WORDS("subject|uri|dns|cert|chain"), .help = "What it says beside By and Hash."},
-    {SECTION_HEADERS, "trusted_proxy_san", KEY_STRINGS, AT(headers, trusted_proxy_san), .help = "Callers, by SAN, whose own `X-Forwarded-Client-Cert` is believed."},
-    {SECTION_HEADERS, "x_forwarded_for", KEY_BOOL, AT(headers, x_forwarded_for), IS("false"), .help = "Set `X-Forwarded-For`."},
-    {SECTION_HEADERS, "x_forwarded_proto", KEY_BOOL, AT(headers, x_forwarded_proto), IS("false"), .help = "Set `X-Forwarded-Proto`."},
-    {SECTION_HEADERS, "forwarded", KEY_BOOL, AT(headers, forwarded), IS("false"), .help = "Set `Forwarded` (RFC 7239)."},
-    {SECTION_HEADERS, "inbounds", KEY_INBOUNDS, AT(headers, inbounds), .help = "The inbounds where it applies. Default: all."},
-    {SECTION_HEADERS, "hostnames", KEY_HOSTNAMES, AT(headers, hostnames), .help = "The hosts asked for, exact or `*.suffix`, where it applies. Default: all."},
-    {SECTION_HEADERS, "max_value", KEY_SIZE, AT(headers, max_value), IS("8KiB"), FROM(256, 64 * KIB), .help = "A value beyond this is left out, and counted."},
-    {SECTION_HEADERS, "request.", KEY_HEADER, AT(headers, request), COUNT(headers, request_count), .help = "A header to the service, from an expression or a field."},
-    {SECTION_HEADERS, "response.", KEY_HEADER, AT(headers, response), COUNT(headers, response_count), .help = "A header back to the caller."},
+    {SECTION_HEADERS, KEY_FLAGS, "forward", AT(headers, forward), WORDS("cloudflare|xfcc|rfc9440"), .help = "The caller's certificate: `Cf-Client-Cert-Der-Base64` and `Cf-Client-Cert-Sha256`; `X-Forwarded-Client-Cert` (Envoy's); `Client-Cert` and `Client-Cert-Chain`."},
+    {SECTION_HEADERS, KEY_ENUM, "xfcc_mode", AT(headers, xfcc_mode), IS("sanitize_set"), WORDS("sanitize_set|append_forward|sanitize|forward_only|always_forward_only"), .help = "What becomes of an `X-Forwarded-Client-Cert` that the caller sent, as in Envoy. Those that keep it need `trusted_proxy_san`."},
+    {SECTION_HEADERS, KEY_FLAGS, "xfcc_details", AT(headers, xfcc_details), IS("subject, uri, dns"), WORDS("subject|uri|dns|cert|chain"), .help = "What it says beside By and Hash."},
+    {SECTION_HEADERS, KEY_STRINGS, "trusted_proxy_san", AT(headers, trusted_proxy_san), .help = "Callers, by SAN, whose own `X-Forwarded-Client-Cert` is believed."},
+    {SECTION_HEADERS, KEY_BOOL, "x_forwarded_for", AT(headers, x_forwarded_for), IS("false"), .help = "Set `X-Forwarded-For`."},
+    {SECTION_HEADERS, KEY_BOOL, "x_forwarded_proto", AT(headers, x_forwarded_proto), IS("false"), .help = "Set `X-Forwarded-Proto`."},
+    {SECTION_HEADERS, KEY_BOOL, "forwarded", AT(headers, forwarded), IS("false"), .help = "Set `Forwarded` (RFC 7239)."},
+    {SECTION_HEADERS, KEY_INBOUNDS, "inbounds", AT(headers, inbounds), .help = "The inbounds where it applies. Default: all."},
+    {SECTION_HEADERS, KEY_HOSTNAMES, "hostnames", AT(headers, hostnames), .help = "The hosts asked for, exact or `*.suffix`, where it applies. Default: all."},
+    {SECTION_HEADERS, KEY_SIZE, "max_value", AT(headers, max_value), IS("8KiB"), FROM(256, 64 * KIB), .help = "A value beyond this is left out, and counted."},
+    {SECTION_HEADERS, KEY_HEADER, "request.", ARRAY(headers, request), .help = "A header to the service, from an expression or a field."},
+    {SECTION_HEADERS, KEY_HEADER, "response.", ARRAY(headers, response), .help = "A header back to the caller."},
 };
 /* clang-format on */
 

@@ -59,16 +59,16 @@ enum config_key_type {
 
 struct config_key {
     enum config_section_id section;
-    const char *name;
     enum config_key_type type;
-    uint16_t at;          /* of the field in its struct */
-    uint16_t size;        /* of the field */
-    uint16_t count;       /* KEY_HEADER: of the count in its struct */
-    bool required;        /* there is no default */
+    const char *name;
     const char *fallback; /* the default, as one would write it; NULL: none or empty */
     const char *words;    /* KEY_ENUM, KEY_FLAGS: "a|b|c"; for numbers, the word that stands for 0 */
-    uint64_t min, max;    /* numbers; max 0: as far as the field goes */
     const char *help;
+    uint64_t min, max; /* numbers */
+    uint16_t at;       /* of the field in its struct */
+    uint16_t size;     /* of the field */
+    uint16_t count;    /* KEY_HEADER: of the count in its struct */
+    bool required;     /* there is no default */
 };
 
 enum { CONFIG_KEYS_MAX = 192 };

@@ -67,7 +67,7 @@ void *config_value_more(struct config_value *v, void *array, size_t count, size_
     void *more = config_arena_alloc(v->arena, count ? count * 2 : 1, size);
     if (!more)
         v->no_memory = v->bad = true;
-    else if (count)
+    else if (array)
         memcpy(more, array, count * size);
     return more;
 }
@@ -95,7 +95,7 @@ static bool add_bytes(struct config_value *v, struct config_text *to, const char
             v->no_memory = v->bad = true;
             return false;
         }
-        if (to->length)
+        if (to->text)
             memcpy(more, to->text, to->length);
         to->text = more;
     }

@@ -12,6 +12,8 @@ static void check_text(const struct config_text *t, const char *text, size_t siz
 {
     for (size_t i = 0; t->text && i < t->length; i++) {
         struct config_place place = config_text_place(t, i);
+        if (place.line == 0)
+            abort();
         const char *line = text, *end = text + size;
         for (unsigned n = 1; n < place.line; n++) {
             const char *newline = memchr(line, '\n', (size_t)(end - line));
@@ -20,7 +22,8 @@ static void check_text(const struct config_text *t, const char *text, size_t siz
             line = newline + 1;
         }
         /* A blank joins two lines: it stands behind the end of the first. */
-        if (t->text[i] != ' ' && (line + place.column > end || line[place.column - 1] != t->text[i]))
+        if (t->text[i] != ' ' &&
+            (place.column == 0 || line + place.column > end || line[place.column - 1] != t->text[i]))
             abort();
     }
 }
@@ -36,12 +39,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct config *config = config_parse("fuzz.ini", text, size, &report);
     if ((config != NULL) != (report.errors == 0))
         abort();
-    bool bom = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
+    size_t bom = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     for (size_t i = 0; config && i < config->rule_count; i++)
-        check_text(&config->rule[i].expression, text + 3 * bom, size - 3 * bom);
+        check_text(&config->rule[i].expression, text + bom, size - bom);
     for (size_t i = 0; config && i < config->ratelimit_count; i++)
         for (size_t j = 0; j < config->ratelimit[i].characteristics.count; j++)
-            check_text(&config->ratelimit[i].characteristics.item[j], text + 3 * bom, size - 3 * bom);
+            check_text(&config->ratelimit[i].characteristics.item[j], text + bom, size - bom);
     FILE *f = open_memstream(&out, &length);
     if (!f)
         abort();

@@ -56,9 +56,8 @@ static void test_inih_cuts_lines_at_200(void **state)
     }
     /* Only where nothing but blanks goes on for a whole line there is no way. */
     memset(words, ' ', 500);
-    strcpy(words, " ssl");
-    words[4] = ' ';
-    strcpy(words + 500, "and ssl");
+    memcpy(words, " ssl", 4);
+    snprintf(words + 500, 20, "and ssl");
     char *text = with_expression(words);
     expect_bytes("blanks", text, strlen(text),
                  "8:16+1 the line is too long to be read: continue it on an indented line\n");
@@ -113,9 +112,8 @@ static void test_inih_cuts_values_at_semicolon(void **state)
     /* Also far behind the place where a long line is fed in pieces. */
     char words[900], wrong[300];
     memset(words, 'a', 600);
-    strcpy(words, " ");
-    words[1] = 'a';
-    strcpy(words + 600, " ;b");
+    words[0] = ' ';
+    snprintf(words + 600, 20, " ;b");
     char *text = with_expression(words);
     sprintf(wrong, "8:%zu+2" CUT, strlen("expression =") + 602);
     expect_bytes("long", text, strlen(text), wrong);
@@ -141,7 +139,7 @@ static void test_inih_continues_indented_lines(void **state)
     assert_expression("\n  a\n\n  # no\n  ; nor this\n  b", "a b");
     assert_expression(" a  \n   b\t", "a b");
     assert_expression(" a\n  [x]", "a [x]");
-    assert_expression(" a\n  key == 1", "a key == 1");
+    assert_expression(" a\n  status == 1", "a status == 1");
     assert_expression(" a:b\n  c:d", "a:b c:d");
     static const struct mistake slid[] = {
         {"section", BASE "[rule r]\nexpression = ssl\n  [sidecar]\nworkers = 0x\n",
@@ -297,7 +295,7 @@ static void test_print_long_line(void **state)
     (void)state;
     char text[2000] = BASE "alpn = ", expected[1000], *p = text + strlen(text);
     memset(p, 'a', 500);
-    strcpy(p + 500, ",,");
+    memcpy(p + 500, ",,", 2);
     memset(p + 502, 'b', 500);
     p[1002] = 0;
     char as[81], bs[81];
