@@ -11,7 +11,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } COMMANDS[] = {
     {"ca", cmd_ca},         {"csr", cmd_csr}, {"sign", cmd_sign_main}, {"issue", cmd_issue_main},
-    {"revoke", cmd_revoke}, {"crl", cmd_crl},
+    {"revoke", cmd_revoke}, {"crl", cmd_crl}, {"show", cmd_show},
 };
 
 static const char USAGE[] =
@@ -27,6 +27,7 @@ static const char USAGE[] =
     "  sign         sign a request, if the policy allows it\n"
     "  revoke       revoke certificates by serial number, fingerprint or file\n"
     "  crl          sign a new revocation list\n"
+    "  show         what a certificate, request, list or directory says\n"
     "  help         this text\n"
     "  version\n"
     "\n"
