@@ -11,7 +11,8 @@ static const struct {
     int (*run)(int argc, char **argv);
 } COMMANDS[] = {
     {"ca", cmd_ca},         {"csr", cmd_csr}, {"sign", cmd_sign_main}, {"issue", cmd_issue_main},
-    {"revoke", cmd_revoke}, {"crl", cmd_crl}, {"show", cmd_show},
+    {"revoke", cmd_revoke}, {"crl", cmd_crl}, {"show", cmd_show},      {"verify", cmd_verify},
+    {"rotate", cmd_rotate},
 };
 
 static const char USAGE[] =
@@ -28,6 +29,8 @@ static const char USAGE[] =
     "  revoke       revoke certificates by serial number, fingerprint or file\n"
     "  crl          sign a new revocation list\n"
     "  show         what a certificate, request, list or directory says\n"
+    "  verify       whether a directory is one that a sidecar would load\n"
+    "  rotate       keep the credentials in a directory fresh\n"
     "  help         this text\n"
     "  version\n"
     "\n"

@@ -191,7 +191,6 @@ static void set_defaults(struct cmd *cmd)
     if (!cmd->ca || !*cmd->ca)
         cmd->ca = "ca";
     cmd->key = KEY_P256;
-    cmd->eku = X509_EKU_SERVER_AUTH | X509_EKU_CLIENT_AUTH;
     cmd->next_update = CA_CRL_LIFETIME;
     cmd->at = 2.0 / 3;
     cmd->jitter = 0.1;
@@ -294,7 +293,8 @@ bool cmd_sign(const struct cmd *cmd, struct ca *ca, struct x509_slice request, s
         failure(f, "the request is refused: %.480s", why.text);
         goto done;
     }
-    struct ca_request wanted = {r->subject, r->san_names, r->spki, lifetime, cmd->eku};
+    struct ca_request wanted = {r->subject, r->san_names, r->spki, lifetime,
+                                cmd->eku ? cmd->eku : X509_EKU_SERVER_AUTH | X509_EKU_CLIENT_AUTH};
     ok = ca_issue(ca, &wanted, cmd_now(), cert, f);
 done:
     policy_free(policy);

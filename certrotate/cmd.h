@@ -47,7 +47,7 @@ struct cmd {
     int64_t lifetime; /* 0: not given */
     const char *out;
     const char *policy;
-    unsigned eku;
+    unsigned eku; /* 0: not given */
     bool intermediate;
     int64_t intermediate_lifetime;
     const char *key_out;

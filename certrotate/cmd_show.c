@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "certrotate/cmd.h"
+#include "certrotate/credentials.h"
 #include "certrotate/file.h"
 #include "certrotate/show.h"
 
@@ -79,5 +80,79 @@ int cmd_show(int argc, char **argv)
         if (!show_path(&s, cmd.argument[i], &f))
             status = cmd_failed(&f);
     show_end(&s);
+    return status;
+}
+
+static const char USAGE_VERIFY[] =
+    "Usage: certrotate verify [OPTION]... DIR...\n"
+    "\n"
+    "Loads directories of credentials exactly as the sidecar does, and says what it found or why it would "
+    "not\n"
+    "take them. Exit status 1 when any is refused.\n"
+    "\n"
+    "  --layout NAME          auto (default) kubernetes spiffe bundle single\n"
+    "  --password-file FILE   its first line decrypts the key\n"
+    "  --trust-only           CA bundle and revocation lists alone: no certificate, no key\n"
+    "  --strict-permissions   refuse a key that group or others may read or write\n"
+    "  --help\n";
+
+static void print_credentials(const char *path, const struct credentials *c)
+{
+    char when[64];
+    printf("%s: good (%s)\n", path, credentials_layout_name(c->layout));
+    if (c->chain_count > 0) {
+        struct show s = {.out = stdout, .now = cmd_now()};
+        struct failure f;
+        struct pem_block leaf = {PEM_CERTIFICATE, NULL, c->chain[0].size};
+        leaf.data = malloc(leaf.size);
+        if (leaf.data) {
+            memcpy(leaf.data, c->chain[0].data, leaf.size);
+            if (!show_block(&s, path, &leaf, &f))
+                cmd_failed(&f);
+        }
+        free(leaf.data);
+        printf("  %-16s %zu\n", "chain", c->chain_count);
+    }
+    printf("  %-16s %zu\n", "roots", c->root_count);
+    if (c->roots_not_after) {
+        x509_time_text(c->roots_not_after, when, sizeof when);
+        printf("  %-16s %s\n", "first root ends", when);
+    }
+    if (c->crls) {
+        struct crl_stats stats = crl_index_stats(c->crls);
+        printf("  %-16s %zu, with %zu entries\n", "revocation lists", stats.lists, stats.entries);
+    }
+    if (*c->warnings)
+        printf("warnings:\n%s\n", c->warnings);
+}
+
+int cmd_verify(int argc, char **argv)
+{
+    struct cmd cmd = {.name = "verify", .usage = USAGE_VERIFY, .groups = CMD_VERIFY};
+    enum credentials_layout layout = CREDENTIALS_AUTO;
+    int status = cmd_parse(&cmd, argc, argv);
+    if (status != CMD_OK)
+        return status;
+    if (cmd.argument_count == 0)
+        return cmd_usage(&cmd, "want a directory");
+    if (cmd.layout && (!credentials_layout_parse(cmd.layout, &layout) || layout == CREDENTIALS_FILES))
+        return cmd_usage(&cmd, "not a layout: %s", cmd.layout);
+    for (int i = 0; i < cmd.argument_count; i++) {
+        struct credentials_error error;
+        struct credentials_source source = {.directory = cmd.argument[i],
+                                            .layout = layout,
+                                            .password = cmd.password_file,
+                                            .trust_only = cmd.trust_only,
+                                            .strict_permissions = cmd.strict_permissions};
+        struct credentials *c = credentials_load(&source, cmd_now(), &error);
+        if (c) {
+            print_credentials(cmd.argument[i], c);
+        } else {
+            fprintf(stderr, "certrotate: %s: refused (%s): %s\n", cmd.argument[i],
+                    credentials_fault_name(error.fault), error.text);
+            status = CMD_FAILED;
+        }
+        credentials_unref(c);
+    }
     return status;
 }
