@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* From a text to a program. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sidecar/rules/internal.h"
+
+const struct rules_limits rules_limits_default = {
+    .text = 4096, .nesting = 128, .regexes = 64, .regex_memory = 10 * 1024 * 1024};
+
+enum { NESTING_MOST = 128 };
+
+/* Length of the white space character (Unicode) at AT, or 0. */
+static size_t white(const char *text, size_t size, size_t at)
+{
+    unsigned char c = (unsigned char)text[at];
+    if ((c >= 9 && c <= 13) || c == ' ')
+        return 1;
+    if (size - at >= 2 && c == 0xc2 && (text[at + 1] == '\x85' || text[at + 1] == '\xa0'))
+        return 2;
+    if (size - at < 3)
+        return 0;
+    uint32_t code = (uint32_t)(c & 0x0f) << 12 | (uint32_t)((unsigned char)text[at + 1] & 0x3f) << 6 |
+                    ((unsigned char)text[at + 2] & 0x3f);
+    bool is = (c & 0xf0) == 0xe0 && (code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
+                                     code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000);
+    return is ? 3 : 0;
+}
+
+static void trim(struct parser *p)
+{
+    size_t n;
+    while (p->start < p->end && (n = white(p->text, p->end, p->start)))
+        p->start += n;
+    for (;;) {
+        size_t last = p->end;
+        while (last > p->start && ((unsigned char)p->text[last - 1] & 0xc0) == 0x80)
+            last--;
+        if (last == p->start || !white(p->text, p->end, last - 1))
+            return;
+        p->end = last - 1;
+    }
+}
+
+static struct rules_program *compile(const struct rules_env *env, const char *text, size_t size,
+                                     struct rules_error *error,
+                                     bool (*parse)(struct parser *, struct node **))
+{
+    struct rules_error unused;
+    struct parser p = {.text = text,
+                       .end = size,
+                       .env = env,
+                       .limits = env->limits ? env->limits : &rules_limits_default,
+                       .error = error ? error : &unused};
+    struct rules_limits capped = *p.limits;
+    if (capped.nesting > NESTING_MOST)
+        capped.nesting = NESTING_MOST;
+    p.limits = &capped;
+    memset(p.error, 0, sizeof *p.error);
+    size_t bad;
+    if (size > UINT32_MAX / 2) {
+        parser_fail(&p, RULES_TOO_LONG, 0, 0, "the text is too long");
+        return NULL;
+    }
+    trim(&p);
+    p.at = p.start;
+    if (p.end - p.start > p.limits->text) {
+        parser_fail(&p, RULES_TOO_LONG, p.start + p.limits->text, 0, "longer than %zu bytes", p.limits->text);
+        return NULL;
+    }
+    if (!rules_utf8_valid((const uint8_t *)text + p.start, p.end - p.start, &bad)) {
+        parser_fail(&p, RULES_INVALID_UTF8, p.start + bad, 1, "not UTF-8");
+        return NULL;
+    }
+    p.program = calloc(1, sizeof *p.program);
+    if (!p.program)
+        goto fail;
+    p.program->scheme = env->scheme;
+    p.program->missing_is_unequal = env->missing_is_unequal;
+    p.program->text_size = size;
+    char *copy = rules_arena_take(&p.program->arena, size + 1);
+    if (!copy)
+        goto fail;
+    memcpy(copy, text, size);
+    p.program->text = copy;
+    if (!parse(&p, &p.program->root))
+        goto bad;
+    p.program->phases = p.program->root->phases;
+    return p.program;
+fail:
+    parser_no_memory(&p);
+bad:
+    rules_free(p.program);
+    return NULL;
+}
+
+struct rules_program *rules_compile(const struct rules_env *env, const char *text, size_t size,
+                                    struct rules_error *error)
+{
+    return compile(env, text, size, error, parse_filter);
+}
+
+struct rules_program *rules_compile_value(const struct rules_env *env, const char *text, size_t size,
+                                          struct rules_error *error)
+{
+    return compile(env, text, size, error, parse_whole_value);
+}
+
+const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, size_t at, size_t length)
+{
+    (void)pattern;
+    parser_fail(p, RULES_PARSE_REGEX, at, length, "regular expressions are not built in");
+    return NULL;
+}
+
+void rules_free(struct rules_program *program)
+{
+    if (!program)
+        return;
+    free(program->regex);
+    rules_arena_free(&program->arena);
+    free(program);
+}
+
+uint32_t rules_program_type(const struct rules_program *program)
+{
+    return program->root->type;
+}
+
+uint8_t rules_program_phases(const struct rules_program *program)
+{
+    return program->phases;
+}
+
+bool rules_program_uses(const struct rules_program *program, unsigned field)
+{
+    return field < RULES_FIELDS_MAX && program->fields[field / 64] >> field % 64 & 1;
+}
+
+const char *rules_program_text(const struct rules_program *program)
+{
+    return program->text;
+}
+
+size_t rules_program_memory(const struct rules_program *program)
+{
+    return sizeof *program + program->arena.memory;
+}
