@@ -49,9 +49,14 @@ void watch_stop(struct watch *w);
 
 struct follow;
 
-/* A new valid set; C is borrowed: credentials_ref() it to keep it. */
+/*
+ * A new valid set; C is borrowed: credentials_ref() it to keep it. A set that has lost its CA bundle or its
+ * CRLs is handed out only if it still is so half a second later: who deletes and writes anew is not believed
+ * in between. Going back to what is in service already hands out nothing.
+ */
 typedef void (*follow_fn)(struct credentials *c, void *arg);
-/* A set that cannot be used; the old one stays. Told once per distinct text until a good set comes. */
+/* A set that cannot be used; the old one stays, and what is there is tried again each second at least. Told
+ * once per distinct text until a good set comes. Either callback may stop what called it. */
 typedef void (*follow_error_fn)(const struct credentials_error *error, void *arg);
 
 struct follow_options {

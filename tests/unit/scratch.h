@@ -58,10 +58,11 @@ static inline struct x509_slice scratch_contents(const char *contents)
     enum { ROOM = 262144 };
     static uint8_t data[ROOM];
     size_t size = 0;
-    char names[512], *save = NULL;
+    char names[1024], *save = NULL;
     if (contents[0] == '=')
         return (struct x509_slice){(const uint8_t *)contents + 1, strlen(contents) - 1};
-    snprintf(names, sizeof names, "%s", contents);
+    assert_true(strlen(contents) < sizeof names);
+    strcpy(names, contents);
     for (char *name = strtok_r(names, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
         char path[256];
         snprintf(path, sizeof path, PKI_FOLDER "/%s", name);

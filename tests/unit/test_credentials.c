@@ -396,8 +396,7 @@ static void out_of_time(void **state)
     write_kubernetes();
     scratch_write(&s, "tls.crt", "leaf_expired.pem");
     scratch_write(&s, "tls.key", "leaf_expired.key.pem");
-    bad_here(CREDENTIALS_EXPIRED,
-             "has expired on Jan  1 00:00:00 2021 GMT, and now it is Jan  1 00:00:00 2026 GMT");
+    bad_here(CREDENTIALS_EXPIRED, "has expired on Jan  1 00:00:00 2021 GMT");
     scratch_write(&s, "tls.crt", "leaf_future.pem");
     scratch_write(&s, "tls.key", "leaf_future.key.pem");
     bad_here(CREDENTIALS_NOT_YET_VALID, "is valid from Jan  1 00:00:00 2110 GMT on");
