@@ -250,7 +250,8 @@ static struct tls_peer **bucket_of(struct tls_peers *table, const uint8_t hash[3
 /* Without memory for more buckets the lists just grow longer. */
 static void grow(struct tls_peers *table)
 {
-    struct tls_peer **old = table->buckets, **fresh = calloc(table->bucket_count * 2, sizeof *fresh);
+    struct tls_peer **old = table->buckets,
+                    **fresh = calloc(table->bucket_count * 2, sizeof(struct tls_peer *));
     size_t old_count = table->bucket_count;
     if (!fresh)
         return;

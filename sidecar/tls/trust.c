@@ -102,7 +102,7 @@ static bool add_roots(struct tls_trust *trust, const struct tls_der *roots, size
         at += roots[i].size;
         trust->by_subject[trust->count++] = root;
     }
-    qsort(trust->by_subject, trust->count, sizeof *trust->by_subject, compare_subjects);
+    qsort(trust->by_subject, trust->count, sizeof(struct root *), compare_subjects);
     for (size_t i = 0; i < trust->count; i++)
         trust->roots[i].anchor = is_anchor(trust, &trust->roots[i]);
     return true;
@@ -138,7 +138,7 @@ struct tls_trust *tls_trust_new(const struct tls_der *roots, size_t count,
     if (trust) {
         trust->der = malloc(bytes + 1);
         trust->roots = calloc(count + 1, sizeof *trust->roots);
-        trust->by_subject = calloc(count + 1, sizeof *trust->by_subject);
+        trust->by_subject = calloc(count + 1, sizeof(struct root *));
     }
     if (!trust || !trust->der || !trust->roots || !trust->by_subject) {
         snprintf(error, error_size, "out of memory");
