@@ -316,6 +316,7 @@ static void check_revocation(struct judging *j, size_t i)
 void tls_path_judge(const struct tls_path *path, struct tls_path_rules *rules, struct tls_verdict *verdict)
 {
     struct judging j = {.path = path, .rules = rules, .verdict = verdict};
+    bool revocation = rules->options->crls || rules->options->crl_missing == TLS_CRL_MISSING_REJECT;
     *verdict = (struct tls_verdict){.status = TLS_TRUSTED, .recheck_at = INT64_MAX};
     for (size_t i = 0; i < path->count; i++) {
         check_time(&j, i);
@@ -326,7 +327,7 @@ void tls_path_judge(const struct tls_path *path, struct tls_path_rules *rules, s
             check_ca(&j, i);
             check_constraints(&j, i);
         }
-        if (rules->options->crls && i + 1 < path->count)
+        if (revocation && i + 1 < path->count)
             check_revocation(&j, i);
     }
     /* All else being fine: the leaf's own revocation is the only fault there is. */

@@ -168,7 +168,7 @@ void tls_trust_unref(struct tls_trust *trust)
     if (!trust || atomic_fetch_sub_explicit(&trust->refs, 1, memory_order_acq_rel) > 1)
         return;
     if (trust->options.crls_release)
-        trust->options.crls_release((void *)(uintptr_t)trust->options.crls);
+        trust->options.crls_release(trust->options.crls_arg);
     free_trust(trust);
 }
 

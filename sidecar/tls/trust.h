@@ -86,9 +86,10 @@ const char *tls_status_name(enum tls_status status);
 struct tls_trust; /* immutable; counted with atomics: workers share it */
 
 struct tls_trust_options {
-    const struct crl_index *crls;     /* or NULL; must live until crls_release */
-    void (*crls_release)(void *crls); /* called when the trust is freed (not if making it failed); or NULL */
-    enum tls_crl_missing crl_missing; /* asked only where crls is not NULL */
+    const struct crl_index *crls;    /* or NULL; must live until crls_release */
+    void (*crls_release)(void *arg); /* called when the trust is freed; may be NULL */
+    void *crls_arg;
+    enum tls_crl_missing crl_missing; /* REJECT without any crls: nothing is trusted */
     enum tls_crl_expired crl_expired;
 };
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The whole check of a configuration: what config/ finds, and what only the other rooms can judge. */
+#ifndef SIDECAR_CHECK_H
+#define SIDECAR_CHECK_H
+
+#include "config/config.h"
+
+/* As config_load(), with the names of ciphers and groups and the SAN patterns checked as well. */
+struct config *check_load(const char *path, struct config_report *report) __attribute__((warn_unused_result));
+
+/* `sidecar check -c FILE`: prints every mistake. 0: valid, 1: not, 2: wrong usage. */
+int check_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sidecar/net/endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <linux/sockios.h>
+#include <unistd.h>
+
+/* What waits for the kernel: the request and its bytes in one piece of heap. */
+struct endpoint_write {
+    uv_write_t req;
+    struct endpoint *ep;
+    size_t size;
+    uint8_t data[];
+};
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    const struct endpoint *ep = handle->data;
+    (void)suggested;
+    buf->base = (char *)ep->io->buffer;
+    buf->len = ENDPOINT_BUFFER;
+}
+
+static void wait_remove(struct endpoint *ep)
+{
+    if (ep->wait_prev == NULL)
+        return;
+    *ep->wait_prev = ep->wait_next;
+    if (ep->wait_next)
+        ep->wait_next->wait_prev = ep->wait_prev;
+    ep->wait_prev = NULL;
+    ep->wait_next = NULL;
+}
+
+static void on_turn(uv_idle_t *turn);
+
+/* Gives the other endpoints their turn: reading goes on with the loop's next round. */
+static void wait_add(struct endpoint *ep)
+{
+    struct endpoint_io *io = ep->io;
+    if (ep->wait_prev)
+        return;
+    if (io->waiting == NULL)
+        (void)uv_idle_start(&io->turn, on_turn);
+    ep->wait_next = io->waiting;
+    if (ep->wait_next)
+        ep->wait_next->wait_prev = &ep->wait_next;
+    io->waiting = ep;
+    ep->wait_prev = &io->waiting;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct endpoint *ep = stream->data;
+    if (n == 0)
+        return;
+    if (n > 0) {
+        if (n < (ssize_t)buf->len) {
+            ep->full_reads = 0;
+        } else if (++ep->full_reads >= ENDPOINT_READS) {
+            (void)uv_read_stop(stream);
+            wait_add(ep);
+        }
+        ep->calls->data(ep, (const uint8_t *)buf->base, (size_t)n);
+        return;
+    }
+    ep->reading = false;
+    (void)uv_read_stop(stream);
+    wait_remove(ep);
+    if (n == UV_EOF)
+        ep->calls->end(ep);
+    else
+        ep->calls->broken(ep, (int)n);
+}
+
+static void on_turn(uv_idle_t *turn)
+{
+    struct endpoint_io *io = turn->data;
+    struct endpoint *ep = io->waiting;
+    io->waiting = NULL;
+    (void)uv_idle_stop(turn);
+    while (ep) {
+        struct endpoint *next = ep->wait_next;
+        ep->wait_prev = NULL;
+        ep->wait_next = NULL;
+        ep->full_reads = 0;
+        if (ep->reading)
+            (void)uv_read_start(&ep->uv.stream, on_alloc, on_read);
+        ep = next;
+    }
+}
+
+int endpoint_io_init(struct endpoint_io *io, uv_loop_t *loop)
+{
+    io->waiting = NULL;
+    io->buffer = malloc(ENDPOINT_BUFFER);
+    if (io->buffer == NULL)
+        return UV_ENOMEM;
+    io->turn.data = io;
+    return uv_idle_init(loop, &io->turn);
+}
+
+void endpoint_io_close(struct endpoint_io *io, uv_close_cb closed)
+{
+    uv_close((uv_handle_t *)&io->turn, closed);
+    free(io->buffer);
+    io->buffer = NULL;
+}
+
+int endpoint_open(struct endpoint *ep, uv_loop_t *loop, struct endpoint_io *io, int fd,
+                  const struct endpoint_calls *calls)
+{
+    struct sockaddr_storage own;
+    socklen_t own_size = sizeof own;
+    int err;
+
+    memset(ep, 0, sizeof *ep);
+    ep->calls = calls;
+    ep->io = io;
+    if (getsockname(fd, (struct sockaddr *)&own, &own_size) != 0) {
+        err = -errno;
+        (void)close(fd);
+        return err;
+    }
+    bool unix_socket = own.ss_family == AF_UNIX;
+    err = unix_socket ? uv_pipe_init(loop, &ep->uv.pipe, 0) : uv_tcp_init(loop, &ep->uv.tcp);
+    if (err != 0) {
+        (void)close(fd);
+        return err;
+    }
+    ep->open = true;
+    ep->uv.handle.data = ep;
+    err = unix_socket ? uv_pipe_open(&ep->uv.pipe, fd) : uv_tcp_open(&ep->uv.tcp, fd);
+    if (err != 0)
+        (void)close(fd);
+    return err;
+}
+
+void endpoint_read_start(struct endpoint *ep)
+{
+    if (!ep->open || ep->reading)
+        return;
+    ep->reading = true;
+    if (ep->wait_prev == NULL)
+        (void)uv_read_start(&ep->uv.stream, on_alloc, on_read);
+}
+
+void endpoint_read_stop(struct endpoint *ep)
+{
+    if (!ep->reading)
+        return;
+    ep->reading = false;
+    if (ep->open)
+        (void)uv_read_stop(&ep->uv.stream);
+}
+
+static void send_fin(struct endpoint *ep)
+{
+    uv_os_fd_t fd;
+    ep->shut_pending = false;
+    ep->shut = true;
+    if (uv_fileno(&ep->uv.handle, &fd) == 0)
+        (void)shutdown(fd, SHUT_WR);
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct endpoint_write *w = (struct endpoint_write *)req;
+    struct endpoint *ep = w->ep;
+    size_t size = w->size;
+    free(w);
+    ep->queued -= size;
+    if (!ep->open)
+        return;
+    if (status < 0)
+        ep->write_broken = true;
+    if (ep->queued != 0)
+        return;
+    if (ep->shut_pending)
+        send_fin(ep);
+    ep->calls->drained(ep);
+}
+
+bool endpoint_write(struct endpoint *ep, const uint8_t *data, size_t size)
+{
+    if (!ep->open || ep->write_broken || ep->shut || ep->shut_pending || size == 0)
+        return true;
+    if (ep->queued == 0) {
+        uv_buf_t buf = uv_buf_init((char *)(uintptr_t)data, (unsigned)size);
+        int n = uv_try_write(&ep->uv.stream, &buf, 1);
+        if (n == (int)size)
+            return true;
+        if (n < 0 && n != UV_EAGAIN) {
+            ep->write_broken = true;
+            return true;
+        }
+        if (n > 0) {
+            data += n;
+            size -= (size_t)n;
+        }
+    }
+    struct endpoint_write *w = malloc(sizeof *w + size);
+    if (w == NULL) {
+        ep->write_broken = true;
+        return false;
+    }
+    w->ep = ep;
+    w->size = size;
+    memcpy(w->data, data, size);
+    uv_buf_t buf = uv_buf_init((char *)w->data, (unsigned)size);
+    if (uv_write(&w->req, &ep->uv.stream, &buf, 1, on_written) != 0) {
+        free(w);
+        ep->write_broken = true;
+        return true;
+    }
+    ep->queued += size;
+    return true;
+}
+
+size_t endpoint_unsent(const struct endpoint *ep)
+{
+    uv_os_fd_t fd;
+    int unsent = 0;
+    if (!ep->open || uv_fileno(&ep->uv.handle, &fd) != 0 || ioctl(fd, SIOCOUTQ, &unsent) != 0 || unsent < 0)
+        return 0;
+    return (size_t)unsent;
+}
+
+void endpoint_shutdown(struct endpoint *ep)
+{
+    if (!ep->open || ep->shut || ep->shut_pending)
+        return;
+    if (ep->queued == 0)
+        send_fin(ep);
+    else
+        ep->shut_pending = true;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct endpoint *ep = handle->data;
+    ep->calls->closed(ep);
+}
+
+void endpoint_close(struct endpoint *ep)
+{
+    if (!ep->open)
+        return;
+    wait_remove(ep);
+    ep->open = false;
+    ep->reading = false;
+    uv_close(&ep->uv.handle, on_closed);
+}
+
+void endpoint_reset(struct endpoint *ep)
+{
+    if (!ep->open)
+        return;
+    wait_remove(ep);
+    ep->open = false;
+    ep->reading = false;
+    if (ep->uv.handle.type != UV_TCP || uv_tcp_close_reset(&ep->uv.tcp, on_closed) != 0)
+        uv_close(&ep->uv.handle, on_closed);
+}

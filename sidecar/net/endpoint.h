@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One connected socket on a worker's loop: bytes in by callback, bytes out at once or queued, half-close and
+ * reset exactly as TCP has them. Knows nothing of TLS or of what the bytes mean.
+ *
+ * Reads land in a buffer that all endpoints of a loop share, so an idle endpoint owns none. A write goes out
+ * at once as far as the kernel takes it; the rest is copied to the heap, and endpoint_queued() tells how much
+ * waits: whoever feeds this endpoint stops reading its own source until `drained` comes.
+ */
+#ifndef SIDECAR_NET_ENDPOINT_H
+#define SIDECAR_NET_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct endpoint;
+
+/* None of these is called after endpoint_close() or endpoint_reset() but `closed`. */
+struct endpoint_calls {
+    /* DATA is the loop's shared buffer: valid during the call only. */
+    void (*data)(struct endpoint *ep, const uint8_t *data, size_t size);
+    /* The peer sent FIN: no data comes any more; writing still works. */
+    void (*end)(struct endpoint *ep);
+    /* Reading failed with ERR, a negative UV_ error: nothing can be read or written any more. */
+    void (*broken)(struct endpoint *ep, int err);
+    /* All that was queued has gone to the kernel, or a write failed and the queue was given up. */
+    void (*drained)(struct endpoint *ep);
+    /* The handle is gone; the memory may be freed. */
+    void (*closed)(struct endpoint *ep);
+};
+
+enum {
+    ENDPOINT_BUFFER = 128 * 1024, /* bytes of one read */
+    ENDPOINT_READS = 2,           /* full reads of one endpoint before the others get their turn */
+};
+
+/* What the endpoints of one loop share. */
+struct endpoint_io {
+    uint8_t *buffer; /* ENDPOINT_BUFFER bytes */
+    uv_idle_t turn;  /* runs while some endpoint waits for its next turn to read */
+    struct endpoint *waiting;
+};
+
+struct endpoint {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    const struct endpoint_calls *calls;
+    struct endpoint_io *io;
+    struct endpoint *wait_next, **wait_prev; /* in io->waiting */
+    size_t queued;
+    bool open;         /* between endpoint_open() and endpoint_close() */
+    bool reading;      /* as the owner wants it */
+    bool write_broken; /* a write failed: what is written goes nowhere; reading may still give data */
+    bool shut_pending; /* FIN follows the queue */
+    bool shut;         /* FIN was sent */
+    uint8_t full_reads;
+};
+
+/* Returns 0 or a negative UV_ error. */
+int endpoint_io_init(struct endpoint_io *io, uv_loop_t *loop);
+/* Frees the buffer; IO itself may go once CLOSED (may be NULL; handle->data is IO) was called by the loop. */
+void endpoint_io_close(struct endpoint_io *io, uv_close_cb closed);
+
+/*
+ * Takes over FD, a connected non-blocking TCP or UNIX stream socket, also when it fails (it is closed then).
+ * Returns 0 or a negative UV_ error; after an error, endpoint_close() where EP->open, else EP is unused.
+ */
+int endpoint_open(struct endpoint *ep, uv_loop_t *loop, struct endpoint_io *io, int fd,
+                  const struct endpoint_calls *calls) __attribute__((warn_unused_result));
+
+void endpoint_read_start(struct endpoint *ep);
+void endpoint_read_stop(struct endpoint *ep);
+
+/* Sends, queueing what the kernel does not take; to an endpoint that is shut, closed or write_broken it goes
+ * nowhere. False: out of memory, and the endpoint is write_broken. */
+bool endpoint_write(struct endpoint *ep, const uint8_t *data, size_t size);
+
+/* Bytes queued on the heap. */
+static inline size_t endpoint_queued(const struct endpoint *ep)
+{
+    return ep->queued;
+}
+
+/* Bytes that the kernel holds and the peer has not acknowledged; 0 where it cannot be told. */
+size_t endpoint_unsent(const struct endpoint *ep);
+
+/* FIN after what is queued. */
+void endpoint_shutdown(struct endpoint *ep);
+
+/* Closes; what is queued is dropped, what the kernel has still goes out. `closed` follows. */
+void endpoint_close(struct endpoint *ep);
+/* The same by RST: what the peer has not received yet may be lost. */
+void endpoint_reset(struct endpoint *ep);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sidecar/proxy/proxy_private.h"
+
+enum {
+    DRAIN_POLL = 50,    /* ms */
+    DRAIN_QUIET = 1000, /* ms without a session until a drain is over */
+};
+
+/* --- the end -----------------------------------------------------------------------------------------------
+ */
+
+void proxy_stop(struct proxy *p)
+{
+    if (p->stopping)
+        return;
+    p->stopping = true;
+    health_stop(p->health);
+    watch_stop(p->config_watch);
+    sources_stop(p->sources);
+    p->sources = NULL;
+    uv_close((uv_handle_t *)&p->sigterm, NULL);
+    uv_close((uv_handle_t *)&p->sigint, NULL);
+    uv_close((uv_handle_t *)&p->sighup, NULL);
+    uv_close((uv_handle_t *)&p->timer, NULL);
+    uv_close((uv_handle_t *)&p->beat, NULL);
+}
+
+static void on_drain(uv_timer_t *timer)
+{
+    struct proxy *p = timer->data;
+    const struct config_sidecar *s = &proxy_config(p)->sidecar;
+    uint64_t now = uv_now(&p->loop);
+    uint64_t open = proxy_open_sessions(p);
+    if (p->state == PROXY_LEAVING && now - p->drain_began >= s->drain_delay) {
+        p->state = PROXY_DRAINING;
+        p->drain_quiet_since = now;
+        for (unsigned i = 0; i < p->count; i++)
+            worker_close_listeners(p->workers[i], false);
+        log_say(p->log, LOG_INFO, "drain", "inbound accepts no more; %llu sessions open",
+                (unsigned long long)open);
+    }
+    if (open != 0)
+        p->drain_quiet_since = now;
+    bool over = now - p->drain_began >= s->drain_timeout;
+    bool quiet = p->state == PROXY_DRAINING && open == 0 && now - p->drain_quiet_since >= DRAIN_QUIET;
+    if (!over && !quiet)
+        return;
+    if (open != 0)
+        log_say(p->log, LOG_WARN, "drain", "drain_timeout is over: %llu sessions are cut",
+                (unsigned long long)open);
+    else
+        log_say(p->log, LOG_INFO, "drain", "done");
+    proxy_stop(p);
+}
+
+void proxy_leave(struct proxy *p, const char *why)
+{
+    if (p->state != PROXY_SERVING) {
+        log_say(p->log, LOG_WARN, "drain", "%s: ends at once", why);
+        proxy_stop(p);
+        return;
+    }
+    p->state = PROXY_LEAVING;
+    p->drain_began = uv_now(&p->loop);
+    log_say(p->log, LOG_INFO, "drain", "%s: not ready any more, %llu sessions open", why,
+            (unsigned long long)proxy_open_sessions(p));
+    (void)uv_timer_start(&p->timer, on_drain, 0, DRAIN_POLL);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The main thread's state, for the files that make it up: proxy.c (start and command), reload.c (new
+ * snapshots), status.c (health, metrics, once a second), drain.c (the end).
+ */
+#ifndef SIDECAR_PROXY_PROXY_PRIVATE_H
+#define SIDECAR_PROXY_PROXY_PRIVATE_H
+
+#include <uv.h>
+
+#include "certrotate/watch.h"
+#include "sidecar/admin/health.h"
+#include "sidecar/proxy/listeners.h"
+#include "sidecar/proxy/sources.h"
+#include "sidecar/proxy/worker.h"
+
+enum proxy_state { PROXY_STARTING, PROXY_SERVING, PROXY_LEAVING, PROXY_DRAINING };
+
+enum { PROXY_WORKERS_MAX = 64 };
+
+struct proxy {
+    uv_loop_t loop;
+    const char *path;
+    struct log *log;
+    struct worker_shared shared;
+    unsigned count;
+    struct worker *workers[PROXY_WORKERS_MAX];
+    struct counters counters; /* the main thread's own */
+
+    enum proxy_state state;
+    struct snapshot_config *config;
+    struct sources *sources;
+    struct snapshot *snapshot; /* NULL: nothing valid yet */
+    struct listeners *listeners;
+    struct health *health;
+    struct watch *config_watch;
+    uint64_t config_hash;
+    bool config_failed; /* the file that is there now cannot be used */
+
+    uv_signal_t sigterm, sigint, sighup;
+    uv_timer_t timer; /* start_timeout, then the drain */
+    uv_timer_t beat;
+    uint64_t drain_began, drain_quiet_since;
+    uint64_t trim_peak;
+    uint64_t expiry_told[8]; /* by level of [tls]'s leaf: not_after already warned about */
+    int status;
+    bool stopping;
+};
+
+static inline const struct config *proxy_config(const struct proxy *p)
+{
+    return p->config->config;
+}
+
+/* Of all workers. */
+uint64_t proxy_sum(const struct proxy *p, enum counter id);
+uint64_t proxy_open_sessions(const struct proxy *p);
+
+/* --- reload.c
+ * ----------------------------------------------------------------------------------------------- */
+
+/*
+ * Takes NEXT into service with the credentials that it names, all or nothing; at the start it may wait for
+ * them. True: NEXT is the proxy's. False: nothing has changed, ERROR says why.
+ */
+bool proxy_take_config(struct proxy *p, struct snapshot_config *next, char error[SNAPSHOT_ERROR]);
+/* Reads the configuration file again; WHY is for the log. */
+void proxy_reload(struct proxy *p, const char *why);
+/* Reloads when the file's content changes. */
+void proxy_watch_config(struct proxy *p);
+/* The log follows the configuration. */
+void proxy_apply_log_settings(struct proxy *p);
+/* A line on what is in service. */
+void proxy_say_snapshot(const struct proxy *p, const char *why);
+
+/* --- status.c
+ * ----------------------------------------------------------------------------------------------- */
+
+extern const struct health_calls proxy_health_calls; /* arg: the proxy */
+void proxy_beat(struct proxy *p);                    /* once in PROXY_BEAT ms */
+enum { PROXY_BEAT = 1000 };
+
+/* --- drain.c
+ * ------------------------------------------------------------------------------------------------ */
+
+/* The first call drains; a second one, or one before serving began, ends at once. WHY: the signal's name. */
+void proxy_leave(struct proxy *p, const char *why);
+/* Closes all handles of the loop: it then runs out. */
+void proxy_stop(struct proxy *p);
+
+#endif

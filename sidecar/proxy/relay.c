@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sidecar/proxy/session.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sidecar/proxy/worker.h"
+
+static struct session *session_of(struct endpoint *ep, enum session_side side)
+{
+    return (struct session *)(void *)((char *)ep - offsetof(struct session, leg) -
+                                      (size_t)side * sizeof(struct leg));
+}
+
+static enum session_side other(enum session_side side)
+{
+    return side == DOWN ? UP : DOWN;
+}
+
+/* --- sending -----------------------------------------------------------------------------------------------
+ */
+
+static bool send_tls(struct session *s, enum session_side to, const uint8_t *data, size_t size)
+{
+    struct worker *w = s->worker;
+    struct leg *leg = &s->leg[to];
+    while (size != 0) {
+        size_t n = size < ENDPOINT_BUFFER ? size : ENDPOINT_BUFFER;
+        w->tls.out_size = 0;
+        if (tls_stream_write(leg->tls, data, n) != TLS_OK)
+            return false;
+        if (!endpoint_write(&leg->ep, w->tls.out, w->tls.out_size))
+            return false;
+        data += n;
+        size -= n;
+    }
+    w->tls.out_size = 0;
+    return true;
+}
+
+void relay_send(struct session *s, enum session_side to, const uint8_t *data, size_t size)
+{
+    struct leg *leg = &s->leg[to];
+    if (leg->out_end || leg->ep.write_broken)
+        return;
+    bool ok = leg->tls ? send_tls(s, to, data, size) : endpoint_write(&leg->ep, data, size);
+    if (!ok) {
+        session_kill(s, SESSION_END_ERROR,
+                     leg->tls && *tls_stream_error_text(leg->tls) ? tls_stream_error_text(leg->tls)
+                                                                  : "out of memory");
+        return;
+    }
+    /* A broken leg is read on: what it sent before it broke is still to be passed on. */
+    if (leg->ep.write_broken && leg->in_end)
+        relay_abort(s, to, SESSION_END_RESET, "connection reset");
+    else if (endpoint_queued(&leg->ep) != 0 || leg->ep.write_broken)
+        endpoint_read_stop(&s->leg[other(to)].ep);
+}
+
+/* --- ends --------------------------------------------------------------------------------------------------
+ */
+
+/* Over once both sides have ended and nothing is queued. */
+static void close_if_done(struct session *s)
+{
+    const struct leg *down = &s->leg[DOWN], *up = &s->leg[UP];
+    if (s->state == SESSION_RELAY && down->in_end && up->in_end && endpoint_queued(&down->ep) == 0 &&
+        endpoint_queued(&up->ep) == 0)
+        session_finish(s, SESSION_END_CLOSED, NULL, false);
+}
+
+/* FROM has sent its last byte: the other side learns of it. */
+static void end_of(struct session *s, enum session_side from)
+{
+    struct worker *w = s->worker;
+    struct leg *to = &s->leg[other(from)];
+    s->leg[from].in_end = true;
+    endpoint_read_stop(&s->leg[from].ep);
+    if (!to->out_end) {
+        to->out_end = true;
+        w->tls.out_size = 0;
+        if (to->tls && tls_stream_close_notify(to->tls) == TLS_OK)
+            (void)endpoint_write(&to->ep, w->tls.out, w->tls.out_size);
+        w->tls.out_size = 0;
+        endpoint_shutdown(&to->ep);
+    }
+    close_if_done(s);
+    if (s->state == SESSION_RELAY)
+        session_arm(s);
+}
+
+void relay_abort(struct session *s, enum session_side lost, enum session_end end, const char *why)
+{
+    struct leg *to = &s->leg[other(lost)];
+    if (s->state != SESSION_RELAY)
+        return;
+    s->state = SESSION_FLUSH;
+    s->end = end;
+    free(s->why);
+    s->why = why ? strdup(why) : NULL;
+    s->leg[lost].in_end = true;
+    endpoint_read_stop(&s->leg[lost].ep);
+    endpoint_read_stop(&to->ep);
+    relay_flush_poll(s);
+}
+
+enum { FLUSH_POLL = 20, FLUSH_MAX = 10000 /* ms */ };
+
+void relay_flush_poll(struct session *s)
+{
+    uint64_t now = uv_now(&s->worker->loop);
+    const struct endpoint *down = &s->leg[DOWN].ep, *up = &s->leg[UP].ep;
+    bool pending = endpoint_queued(down) != 0 || endpoint_queued(up) != 0 || endpoint_unsent(down) != 0 ||
+                   endpoint_unsent(up) != 0;
+    bool broken = down->write_broken && up->write_broken;
+    if (!pending || broken || now > s->activity + FLUSH_MAX) {
+        session_finish(s, (enum session_end)s->end, s->why, true);
+        return;
+    }
+    s->deadline = now + FLUSH_POLL;
+    session_arm(s);
+}
+
+/* --- receiving ---------------------------------------------------------------------------------------------
+ */
+
+static void deliver(struct session *s, enum session_side from, const uint8_t *data, size_t size)
+{
+    static const enum counter counters[2][2] = {{COUNTER_BYTES_DOWN_OUT, COUNTER_BYTES_UP_OUT},
+                                                {COUNTER_BYTES_DOWN_IN, COUNTER_BYTES_UP_IN}};
+    s->bytes[from] += size;
+    counter_add(&s->worker->counters, counters[s->inbound][from], size);
+    relay_send(s, other(from), data, size);
+}
+
+void relay_decrypt(struct session *s, enum session_side side)
+{
+    struct worker *w = s->worker;
+    struct tls_stream *tls = s->leg[side].tls;
+    enum tls_result result = TLS_OK;
+    size_t filled = 0;
+
+    w->tls.out_size = 0;
+    while (result == TLS_OK && s->state == SESSION_RELAY) {
+        size_t n = 0;
+        result = tls_stream_read(tls, w->plain + filled, ENDPOINT_BUFFER - filled, &n);
+        filled += n;
+        if (w->tls.out_size != 0)
+            session_flush_tls(s, side);
+        if (filled != 0 && (result != TLS_OK || ENDPOINT_BUFFER - filled < TLS_RECORD_PLAIN_MAX)) {
+            deliver(s, side, w->plain, filled);
+            filled = 0;
+        }
+    }
+    if (s->state != SESSION_RELAY)
+        return;
+    if (result == TLS_CLOSED && !s->leg[side].in_end) {
+        end_of(s, side);
+    } else if (result == TLS_FAILED) {
+        session_flush_tls(s, side);
+        relay_abort(s, side, SESSION_END_ERROR, tls_stream_error_text(tls));
+    }
+}
+
+static void received(struct session *s, enum session_side side, const uint8_t *data, size_t size)
+{
+    struct worker *w = s->worker;
+    if (s->state == SESSION_FLUSH || s->state == SESSION_CLOSED)
+        return;
+    s->activity = uv_now(&w->loop);
+    if (s->state != SESSION_RELAY) {
+        session_early_data(s, side, data, size);
+    } else if (s->leg[side].tls == NULL) {
+        deliver(s, side, data, size);
+    } else {
+        w->tls.in = data;
+        w->tls.in_size = size;
+        relay_decrypt(s, side);
+    }
+    w->tls.in_size = 0;
+}
+
+static void ended(struct session *s, enum session_side side)
+{
+    struct leg *leg = &s->leg[side];
+    if (s->state != SESSION_RELAY) {
+        session_early_end(s, side, 0);
+        return;
+    }
+    if (leg->in_end)
+        return;
+    /* FIN without close_notify: what TLS carried may have been cut (RFC 8446 section 6.1), unless we had
+     * ended first and the peer just goes. */
+    if (leg->tls && !leg->out_end)
+        relay_abort(s, side, SESSION_END_TRUNCATED, "TLS ended without close_notify");
+    else
+        end_of(s, side);
+}
+
+static void broken(struct session *s, enum session_side side, int err)
+{
+    char why[96];
+    if (s->state != SESSION_RELAY) {
+        session_early_end(s, side, err);
+        return;
+    }
+    if (s->leg[side].in_end && s->leg[side].out_end && s->leg[other(side)].in_end) {
+        session_finish(s, SESSION_END_CLOSED, NULL, false);
+        return;
+    }
+    (void)snprintf(why, sizeof why, "%s: %s", side == DOWN ? "client" : "upstream", uv_strerror(err));
+    relay_abort(s, side, SESSION_END_RESET, why);
+}
+
+static void drained(struct session *s, enum session_side side)
+{
+    struct leg *from = &s->leg[other(side)];
+    if (s->state == SESSION_FLUSH) {
+        relay_flush_poll(s);
+        return;
+    }
+    if (s->state != SESSION_RELAY)
+        return;
+    if (s->leg[side].ep.write_broken && s->leg[side].in_end) {
+        relay_abort(s, side, SESSION_END_RESET, "connection reset");
+        return;
+    }
+    if (!from->in_end && !s->leg[side].ep.write_broken)
+        endpoint_read_start(&from->ep);
+    close_if_done(s);
+}
+
+static void down_data(struct endpoint *ep, const uint8_t *data, size_t size)
+{
+    received(session_of(ep, DOWN), DOWN, data, size);
+}
+
+static void up_data(struct endpoint *ep, const uint8_t *data, size_t size)
+{
+    received(session_of(ep, UP), UP, data, size);
+}
+
+static void down_end(struct endpoint *ep)
+{
+    ended(session_of(ep, DOWN), DOWN);
+}
+
+static void up_end(struct endpoint *ep)
+{
+    ended(session_of(ep, UP), UP);
+}
+
+static void down_broken(struct endpoint *ep, int err)
+{
+    broken(session_of(ep, DOWN), DOWN, err);
+}
+
+static void up_broken(struct endpoint *ep, int err)
+{
+    broken(session_of(ep, UP), UP, err);
+}
+
+static void down_drained(struct endpoint *ep)
+{
+    drained(session_of(ep, DOWN), DOWN);
+}
+
+static void up_drained(struct endpoint *ep)
+{
+    drained(session_of(ep, UP), UP);
+}
+
+static void down_closed(struct endpoint *ep)
+{
+    session_handle_closed(session_of(ep, DOWN));
+}
+
+static void up_closed(struct endpoint *ep)
+{
+    session_handle_closed(session_of(ep, UP));
+}
+
+const struct endpoint_calls relay_down_calls = {down_data, down_end, down_broken, down_drained, down_closed};
+const struct endpoint_calls relay_up_calls = {up_data, up_end, up_broken, up_drained, up_closed};
+
+/* --- the beginning -----------------------------------------------------------------------------------------
+ */
+
+void relay_begin(struct session *s)
+{
+    uint8_t *early = s->early;
+    size_t size = s->early_size;
+    s->state = SESSION_RELAY;
+    s->deadline = 0;
+    s->activity = uv_now(&s->worker->loop);
+    s->early = NULL;
+    s->early_size = 0;
+    endpoint_read_start(&s->leg[DOWN].ep);
+    endpoint_read_start(&s->leg[UP].ep);
+    if (size != 0)
+        deliver(s, DOWN, early, size);
+    free(early);
+    /* What followed the handshake in the same chunk, close_notify included. */
+    if (s->state == SESSION_RELAY && s->leg[session_tls_side(s)].tls)
+        relay_decrypt(s, session_tls_side(s));
+    if (s->state == SESSION_RELAY)
+        session_arm(s);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sidecar/check.h"
+#include "sidecar/proxy/proxy_private.h"
+
+/* --- snapshots ---------------------------------------------------------------------------------------------
+ */
+
+void proxy_say_snapshot(const struct proxy *p, const char *why)
+{
+    const struct credentials *own = p->snapshot->trust[0].credentials;
+    struct log_line line;
+    struct x509 leaf;
+    char text[512];
+    log_begin(&line, p->log, LOG_INFO, "reload", why);
+    log_number(&line, "generation", p->snapshot->generation);
+    if (own->chain_count != 0 && x509_parse(own->chain[0].data, own->chain[0].size, &leaf) == NULL) {
+        (void)x509_name_rfc2253(leaf.subject, text, sizeof text);
+        log_text(&line, "subject", text);
+        (void)x509_serial_hex(&leaf, text, sizeof text);
+        log_text(&line, "serial", text);
+        (void)x509_time_text(own->not_after, text, sizeof text);
+        log_text(&line, "not_after", text);
+    }
+    log_number(&line, "roots", own->root_count);
+    log_end(&line);
+    if (own->warnings && *own->warnings)
+        log_say(p->log, LOG_WARN, "credentials", "%s", own->warnings);
+}
+
+/* Puts CONFIG and the credentials of SOURCES in service; false: all stays as it was, ERROR says why. */
+static bool put_in_service(struct proxy *p, struct snapshot_config *config, const struct sources *sources,
+                           char error[SNAPSHOT_ERROR])
+{
+    struct snapshot *next = snapshot_new(config, sources_credentials(sources), p->snapshot, error);
+    if (next == NULL)
+        return false;
+    if (!listeners_update(p->listeners, config->config, error)) {
+        snapshot_unref(next);
+        return false;
+    }
+    snapshot_unref(p->snapshot);
+    p->snapshot = next;
+    for (unsigned i = 0; i < p->count; i++) {
+        const struct worker_socket *sockets;
+        size_t count = listeners_sockets(p->listeners, i, &sockets);
+        worker_adopt(p->workers[i], next, sockets, count);
+    }
+    return true;
+}
+
+static void begin_serving(struct proxy *p)
+{
+    if (p->state != PROXY_STARTING)
+        return;
+    p->state = PROXY_SERVING;
+    (void)uv_timer_stop(&p->timer);
+}
+
+static void on_loaded(void *arg, const struct sources *sources, size_t index)
+{
+    struct proxy *p = arg;
+    char error[SNAPSHOT_ERROR];
+    if (sources != p->sources || p->state > PROXY_SERVING || !sources_complete(sources))
+        return;
+    if (put_in_service(p, p->config, sources, error)) {
+        counter_add(&p->counters, COUNTER_RELOAD_CREDENTIALS_OK, 1);
+        begin_serving(p);
+        proxy_say_snapshot(p, sources_name(sources, index));
+    } else {
+        counter_add(&p->counters, COUNTER_RELOAD_CREDENTIALS_FAILED, 1);
+        log_say(p->log, LOG_ERROR, "credentials", "%s: %s; what was in service stays",
+                sources_name(sources, index), error);
+    }
+}
+
+static void on_failed(void *arg, const struct sources *sources, size_t index,
+                      const struct credentials_error *error)
+{
+    struct proxy *p = arg;
+    const char *stays =
+        sources_credentials(sources)[index] ? "what was in service stays" : "waiting for better";
+    counter_add(&p->counters, COUNTER_RELOAD_CREDENTIALS_FAILED, 1);
+    log_say(p->log, LOG_ERROR, "credentials", "%s: %s (%s); %s", sources_name(sources, index), error->text,
+            credentials_fault_name(error->fault), stays);
+}
+
+static const struct sources_calls source_calls = {on_loaded, on_failed};
+
+/* --- the configuration
+ * -------------------------------------------------------------------------------------- */
+
+static void log_report(struct proxy *p, const struct config_report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct config_problem *problem = &report->problem[i];
+        log_say(p->log, problem->severity == CONFIG_ERROR ? LOG_ERROR : LOG_WARN, "config",
+                "%s:%u:%u: %s%s%s", report->path, problem->place.line, problem->place.column,
+                problem->message, problem->suggestion ? "; did you mean " : "",
+                problem->suggestion ? problem->suggestion : "");
+    }
+}
+
+static struct snapshot_config *load_config(struct proxy *p)
+{
+    struct config_report report;
+    struct config *config = check_load(p->path, &report);
+    log_report(p, &report);
+    config_report_clear(&report);
+    return config ? snapshot_config_new(config) : NULL;
+}
+
+void proxy_apply_log_settings(struct proxy *p)
+{
+    const struct config_sidecar *s = &proxy_config(p)->sidecar;
+    log_set(p->log, s->log_format == CONFIG_LOG_JSON, (enum log_level)s->log_level);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* What only a restart can change, in words; NULL: nothing of it was changed. */
+static const char *needs_restart(const struct proxy *p, const struct config *next)
+{
+    const struct config_sidecar *now = &proxy_config(p)->sidecar;
+    if (now->workers != next->sidecar.workers)
+        return "workers";
+    if (!same_text(now->health.text, next->sidecar.health.text))
+        return "health";
+    if (!same_text(now->admin.text, next->sidecar.admin.text))
+        return "admin";
+    return NULL;
+}
+
+/* Takes a new configuration, all or nothing. False: ERROR says why, or nothing where the report was logged.
+ */
+bool proxy_take_config(struct proxy *p, struct snapshot_config *next, char error[SNAPSHOT_ERROR])
+{
+    int uv_error;
+    struct sources *sources = sources_start(&p->loop, next->config, p->sources, &source_calls, p, &uv_error);
+    if (sources == NULL) {
+        (void)snprintf(error, SNAPSHOT_ERROR, "%s", uv_strerror(uv_error));
+        return false;
+    }
+    bool ready = sources_complete(sources);
+    if (!ready && p->snapshot) {
+        (void)snprintf(error, SNAPSHOT_ERROR, "credentials that it names cannot be used");
+        sources_stop(sources);
+        return false;
+    }
+    if (ready && !put_in_service(p, next, sources, error)) {
+        sources_stop(sources);
+        return false;
+    }
+    sources_stop(p->sources);
+    p->sources = sources;
+    const char *restart = p->config && p->config != next ? needs_restart(p, next->config) : NULL;
+    if (restart)
+        log_say(p->log, LOG_WARN, "config", "[sidecar] %s was changed: it takes effect after a restart",
+                restart);
+    snapshot_config_unref(p->config);
+    p->config = next;
+    proxy_apply_log_settings(p);
+    if (ready)
+        begin_serving(p);
+    return true;
+}
+
+void proxy_reload(struct proxy *p, const char *why)
+{
+    char error[SNAPSHOT_ERROR] = "";
+    if (p->state > PROXY_SERVING)
+        return;
+    struct snapshot_config *next = load_config(p);
+    p->config_failed = next == NULL || !proxy_take_config(p, next, error);
+    if (p->config_failed) {
+        snapshot_config_unref(next);
+        counter_add(&p->counters, COUNTER_RELOAD_CONFIG_FAILED, 1);
+        log_say(p->log, LOG_ERROR, "config", "%s not taken%s%s; what was in service stays", p->path,
+                *error ? ": " : "", error);
+        return;
+    }
+    counter_add(&p->counters, COUNTER_RELOAD_CONFIG_OK, 1);
+    if (p->snapshot)
+        proxy_say_snapshot(p, why);
+}
+
+static uint64_t file_hash(const char *path)
+{
+    unsigned char buffer[4096];
+    uint64_t hash = 14695981039346656037u; /* FNV-1a: tells a change, keeps no secret */
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return 0;
+    size_t n;
+    while ((n = fread(buffer, 1, sizeof buffer, f)) != 0) {
+        for (size_t i = 0; i < n; i++)
+            hash = (hash ^ buffer[i]) * 1099511628211u;
+    }
+    (void)fclose(f);
+    return hash;
+}
+
+static void on_config_changed(void *arg)
+{
+    struct proxy *p = arg;
+    uint64_t hash = file_hash(p->path);
+    if (hash == 0 || hash == p->config_hash)
+        return;
+    p->config_hash = hash;
+    proxy_reload(p, "configuration changed");
+}
+
+void proxy_watch_config(struct proxy *p)
+{
+    const char *const paths[] = {p->path};
+    struct watch_options options = {.paths = paths, .path_count = 1, .changed = on_config_changed, .arg = p};
+    p->config_hash = file_hash(p->path);
+    if (strcmp(p->path, "-") != 0 && watch_start(&p->loop, &options, &p->config_watch) != 0)
+        log_say(p->log, LOG_WARN, "config", "%s cannot be watched: SIGHUP alone reloads it", p->path);
+}

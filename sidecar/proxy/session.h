@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A session: one connection that was accepted (down) and the one made for it (up), TLS on one of them, from
+ * accept to the line in the log. session.c is its life, relay.c moves its bytes, verdict.c judges it.
+ *
+ *   inbound:   [PROXY header] -> ClientHello -> handshake -> connect to the service -> relay
+ *   outbound:  connect to the peer -> handshake -> relay
+ *
+ * An idle session owns no buffer: what is received lands in the worker's scratch buffers and leaves at once,
+ * or is queued by the endpoint it goes to, whose source then is not read until the queue is empty.
+ */
+#ifndef SIDECAR_PROXY_SESSION_H
+#define SIDECAR_PROXY_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sidecar/net/addr.h"
+#include "sidecar/net/dial.h"
+#include "sidecar/net/endpoint.h"
+#include "sidecar/proxy/snapshot.h"
+#include "sidecar/proxy/wheel.h"
+#include "sidecar/tls/tls.h"
+
+struct worker;
+struct worker_listener;
+
+enum session_side { DOWN, UP };
+
+enum session_state {
+    SESSION_PREFACE,   /* inbound: waits for the PROXY header; then HELLO */
+    SESSION_HELLO,     /* inbound: waits for a whole ClientHello; then HANDSHAKE, or CONNECT for plaintext */
+    SESSION_HANDSHAKE, /* then CONNECT (inbound) or RELAY (outbound) */
+    SESSION_CONNECT,   /* then RELAY (inbound) or HANDSHAKE (outbound) */
+    SESSION_RELAY,     /* both legs are open */
+    SESSION_FLUSH,     /* one leg is lost: the other gets what is on its way, then RST; then CLOSED */
+    SESSION_LINGER,    /* refused: the alert is on its way; waits for the peer's end; then CLOSED */
+    SESSION_CLOSED,    /* logged; waits for its handles to close */
+};
+
+enum session_end {
+    SESSION_END_CLOSED,    /* both sides ended as they should */
+    SESSION_END_RESET,     /* one side sent RST */
+    SESSION_END_TRUNCATED, /* a TLS peer went away without close_notify */
+    SESSION_END_REFUSED,   /* no session came about: handshake or identity */
+    SESSION_END_CONNECT,   /* the service or the peer could not be reached */
+    SESSION_END_TIMEOUT,
+    SESSION_END_UNTRUSTED, /* trust, time or configuration changed */
+    SESSION_END_DRAINED,   /* the process ends */
+    SESSION_END_ERROR,     /* TLS broke in mid-stream, or memory ran out */
+};
+
+struct leg {
+    struct endpoint ep;
+    struct tls_stream *tls; /* NULL: plaintext */
+    bool in_end;            /* nothing comes from here any more */
+    bool out_end;           /* we have sent our last byte here, or will with the queue */
+};
+
+struct session {
+    struct session *next, **prev; /* in worker.sessions */
+    struct worker *worker;
+    struct wheel_entry timer;
+    struct runtime *runtime; /* the one it was admitted by last */
+    struct gate *gate;
+    struct dial *dial;
+    uint8_t *early; /* received before there is somewhere to send it to; heap */
+    size_t early_size;
+    char *why;           /* how it ended, in words; heap; NULL: nothing to say */
+    union net_addr peer; /* who called, by PROXY header where one is believed; AF_UNSPEC: a UNIX client */
+    uint64_t started;    /* ms of the loop's clock */
+    uint64_t activity;   /* last byte either way */
+    uint64_t deadline;   /* of the state or of the verdict; 0: none */
+    uint64_t bytes[2];   /* payload received, by side */
+    uint32_t index;      /* of the inbound or outbound in runtime */
+    uint8_t handles;     /* endpoints not closed yet */
+    bool inbound;
+    bool half_open; /* counted among the half-open */
+    bool condemned; /* its trust has ended, the grace goes on */
+    bool reported;  /* its end is logged and counted */
+    enum session_state state : 8;
+    enum session_end end : 8;
+    struct leg leg[2];
+};
+
+/* Takes FD over. Nothing comes about where a limit is reached. */
+void session_accept(struct worker *worker, const struct worker_listener *listener, int fd,
+                    const struct sockaddr *peer);
+
+/* The wheel told ENTRY (of a session) that its deadline passed. */
+void session_timer(struct wheel_entry *entry);
+
+/* Ends it, in whichever state: what is queued is dropped; the other side of a relay gets RST. WHY may be
+ * NULL. */
+void session_kill(struct session *s, enum session_end end, const char *why);
+
+/* --- verdict.c ---------------------------------------------------------------------------------------------
+ */
+
+/*
+ * Judges a live session by the worker's current runtime and moves it there. One that does not pass, or whose
+ * inbound or outbound is gone, is ended as [tls] on_untrusted says.
+ */
+void session_judge(struct session *s);
+
+/* --- relay.c -----------------------------------------------------------------------------------------------
+ */
+
+extern const struct endpoint_calls relay_down_calls, relay_up_calls;
+
+/* Both legs are open: sends what came early, and lets both be read. */
+void relay_begin(struct session *s);
+/* Sends to SIDE, by TLS where it has it; holds the other side's reading while something is queued. */
+void relay_send(struct session *s, enum session_side side, const uint8_t *data, size_t size);
+/* Decrypts what the worker's tls.in has for SIDE and sends it on. */
+void relay_decrypt(struct session *s, enum session_side side);
+/* One side is lost: the other gets what is on its way and then RST. */
+void relay_abort(struct session *s, enum session_side lost, enum session_end end, const char *why);
+/* In SESSION_FLUSH: whether all is out; then the session is over. */
+void relay_flush_poll(struct session *s);
+
+/* --- session.c, for the others
+ * ------------------------------------------------------------------------------ */
+
+static inline enum session_side session_tls_side(const struct session *s)
+{
+    return s->inbound ? DOWN : UP;
+}
+
+const struct config_limits *session_limits(const struct session *s);
+const char *session_name(const struct session *s); /* of its section */
+/* Sends what TLS wrote to the worker's tls.out. */
+void session_flush_tls(struct session *s, enum session_side side);
+/* Reads on in the state it is in (before SESSION_RELAY): data, end and error of the down or up leg. */
+void session_early_data(struct session *s, enum session_side side, const uint8_t *data, size_t size);
+void session_early_end(struct session *s, enum session_side side, int err);
+/* Ends it: logs, counts, closes; RESET: by RST. */
+void session_finish(struct session *s, enum session_end end, const char *why, bool reset);
+/* Sets the next deadline. */
+void session_arm(struct session *s);
+/* An endpoint of it has closed. */
+void session_handle_closed(struct session *s);
+/* ALERT to the TLS peer, which gets a moment to read it, then the end. */
+void session_refuse(struct session *s, enum tls_alert alert, enum session_end end, const char *why);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <malloc.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "sidecar/proxy/proxy_private.h"
+
+enum {
+    BEAT_LATE = 10000, /* ms after which a worker that does not answer counts as stuck */
+    TRIM_AFTER = 256,  /* connections closed that make giving memory back worth it */
+};
+
+/* --- health ------------------------------------------------------------------------------------------------
+ */
+
+static bool is_alive(void *arg, char reason[HEALTH_REASON])
+{
+    const struct proxy *p = arg;
+    uint64_t now = uv_hrtime() / 1000000;
+    for (unsigned i = 0; i < p->count; i++) {
+        uint64_t beat = worker_beat(p->workers[i]);
+        if (beat != 0 && now > beat + BEAT_LATE) {
+            (void)snprintf(reason, HEALTH_REASON, "worker %u has not answered for %llu s\n", i,
+                           (unsigned long long)(now - beat) / 1000);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_ready(void *arg, char reason[HEALTH_REASON])
+{
+    const struct proxy *p = arg;
+    size_t used = 0;
+    if (p->state >= PROXY_LEAVING) {
+        (void)snprintf(reason, HEALTH_REASON, "draining\n");
+        return false;
+    }
+    for (size_t i = 0; i < sources_count(p->sources); i++) {
+        if (sources_credentials(p->sources)[i] == NULL && used < HEALTH_REASON)
+            used += (size_t)snprintf(reason + used, HEALTH_REASON - used, "%s: no valid credentials yet\n",
+                                     sources_name(p->sources, i));
+    }
+    for (unsigned i = 0; used == 0 && i < p->count; i++) {
+        if (worker_adopted(p->workers[i]) == 0)
+            used += (size_t)snprintf(reason, HEALTH_REASON, "worker %u is not listening yet\n", i);
+    }
+    if (used == 0 && !is_alive(arg, reason))
+        return false;
+    const struct credentials *own = p->snapshot ? p->snapshot->trust[0].credentials : NULL;
+    if (used == 0 && own && own->chain_count != 0 && own->not_after < time(NULL)) {
+        (void)snprintf(reason, HEALTH_REASON, "own certificate has expired\n");
+        return false;
+    }
+    return used == 0;
+}
+
+static void expiry_metrics(const struct proxy *p, struct metrics_text *out)
+{
+    if (p->snapshot == NULL)
+        return;
+    int64_t now = time(NULL);
+    metrics_family(out, "certificate_expiry_seconds", "gauge", "Seconds until the own certificate expires.");
+    metrics_append(out, "outrider_certificate_expiry_seconds %lld\n",
+                   (long long)(p->snapshot->trust[0].credentials->not_after - now));
+    metrics_family(out, "ca_expiry_seconds", "gauge",
+                   "Seconds until the first certificate of a CA bundle expires.");
+    for (size_t i = 0; i < p->snapshot->trust_count; i++) {
+        const struct credentials *c = p->snapshot->trust[i].credentials;
+        if (c->roots_not_after != 0)
+            metrics_append(out, "outrider_ca_expiry_seconds{ca=\"%s\"} %lld\n",
+                           i == 0 ? "" : p->snapshot->config->ca[i - 1].name,
+                           (long long)(c->roots_not_after - now));
+    }
+    metrics_family(out, "crl_entries", "gauge", "Revoked certificates in the CRLs in service.");
+    metrics_family(out, "crl_expiry_seconds", "gauge", "Seconds until the first CRL is due for renewal.");
+    for (size_t i = 0; i < p->snapshot->trust_count; i++) {
+        const struct credentials *c = p->snapshot->trust[i].credentials;
+        const char *name = i == 0 ? "" : p->snapshot->config->ca[i - 1].name;
+        if (c->crls == NULL)
+            continue;
+        struct crl_stats stats = crl_index_stats(c->crls);
+        metrics_append(out, "outrider_crl_entries{ca=\"%s\"} %zu\n", name, stats.entries);
+        if (stats.next_update != 0)
+            metrics_append(out, "outrider_crl_expiry_seconds{ca=\"%s\"} %lld\n", name,
+                           (long long)(stats.next_update - now));
+    }
+}
+
+static void render_metrics(void *arg, struct metrics_text *out)
+{
+    const struct proxy *p = arg;
+    const struct counters *sets[PROXY_WORKERS_MAX + 1];
+    char reason[HEALTH_REASON];
+    for (unsigned i = 0; i < p->count; i++)
+        sets[i] = &p->workers[i]->counters;
+    sets[p->count] = &p->counters;
+    metrics_counters(out, sets, p->count + 1);
+    metrics_family(out, "ready", "gauge", "1 while /readyz says yes.");
+    metrics_append(out, "outrider_ready %d\n", is_ready(arg, reason));
+    metrics_family(out, "reload_failing", "gauge",
+                   "1 while the configuration or credentials on disk cannot be used.");
+    metrics_append(out, "outrider_reload_failing{what=\"config\"} %d\n", p->config_failed);
+    bool failing = false;
+    for (size_t i = 0; i < sources_count(p->sources); i++)
+        failing = failing || sources_failing(p->sources, i);
+    metrics_append(out, "outrider_reload_failing{what=\"credentials\"} %d\n", failing);
+    metrics_family(out, "snapshot_generation", "gauge", "Number of the snapshot in service.");
+    metrics_append(out, "outrider_snapshot_generation %llu\n",
+                   (unsigned long long)(p->snapshot ? p->snapshot->generation : 0));
+    expiry_metrics(p, out);
+    metrics_family(out, "workers", "gauge", "Worker threads.");
+    metrics_append(out, "outrider_workers %u\n", p->count);
+    metrics_family(out, "log_lines_dropped_total", "counter",
+                   "Log lines dropped because the reader was slow.");
+    metrics_append(out, "outrider_log_lines_dropped_total %llu\n", (unsigned long long)log_dropped(p->log));
+    metrics_family(out, "build_info", "gauge", "The version that runs.");
+    metrics_append(out, "outrider_build_info{version=\"%s\"} 1\n", OUTRIDER_VERSION);
+}
+
+const struct health_calls proxy_health_calls = {is_alive, is_ready, render_metrics};
+
+/* --- once a second -----------------------------------------------------------------------------------------
+ */
+
+/* A line when a third, a tenth and a fiftieth of a lifetime is left, and when it is over. */
+static void warn_expiry(struct proxy *p)
+{
+    const struct credentials *own = p->snapshot ? p->snapshot->trust[0].credentials : NULL;
+    if (own == NULL || own->chain_count == 0)
+        return;
+    enum credentials_expiry level = credentials_expiry_level(own->not_before, own->not_after, time(NULL));
+    if (level == CREDENTIALS_FRESH || p->expiry_told[level] == (uint64_t)own->not_after)
+        return;
+    char text[64];
+    (void)x509_time_text(own->not_after, text, sizeof text);
+    p->expiry_told[level] = (uint64_t)own->not_after;
+    log_say(p->log, level == CREDENTIALS_OVER ? LOG_ERROR : LOG_WARN, "expiry",
+            level == CREDENTIALS_OVER ? "own certificate has expired (%s)"
+                                      : "own certificate expires soon (%s)",
+            text);
+}
+
+/* After a burst of connections has gone, their memory goes back to the system. */
+static void trim_memory(struct proxy *p)
+{
+    uint64_t open = proxy_open_sessions(p);
+    if (open > p->trim_peak)
+        p->trim_peak = open;
+    if (p->trim_peak < open + TRIM_AFTER || open > p->trim_peak / 2)
+        return;
+    p->trim_peak = open;
+    (void)malloc_trim(0);
+}
+
+void proxy_beat(struct proxy *p)
+{
+    for (unsigned i = 0; i < p->count; i++)
+        worker_poke(p->workers[i]);
+    warn_expiry(p);
+    trim_memory(p);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Judging live sessions again: after a change of trust or configuration, and when a verdict runs out. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sidecar/proxy/session.h"
+#include "sidecar/proxy/worker.h"
+
+/* The inbound or outbound of the same name in RUNTIME; false: it is gone. */
+static bool find_section(const struct session *s, const struct runtime *runtime, uint32_t *index)
+{
+    const struct config *config = runtime->snapshot->config;
+    const char *name = session_name(s);
+    size_t count = s->inbound ? config->inbound_count : config->outbound_count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(s->inbound ? config->inbound[i].name : config->outbound[i].name, name) == 0) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct tls_ctx *context_of(const struct session *s, const struct runtime *runtime, uint32_t index)
+{
+    size_t ca;
+    if (!s->inbound)
+        return runtime->outbound[index].ctx;
+    return runtime_select(runtime, index, tls_stream_info(s->leg[DOWN].tls).sni, &ca);
+}
+
+static void end_untrusted(struct session *s, enum tls_alert alert, const char *why)
+{
+    enum session_side side = session_tls_side(s);
+    struct worker *w = s->worker;
+    counter_add(&w->counters, COUNTER_JUDGED_ENDED, 1);
+    if (s->leg[side].tls) {
+        w->tls.out_size = 0;
+        tls_stream_alert(s->leg[side].tls, alert, why);
+        session_flush_tls(s, side);
+    }
+    /* The alert goes out, then the connection: both sides learn at once that it is over. */
+    if (s->state != SESSION_CLOSED)
+        session_refuse(s, TLS_ALERT_NONE, SESSION_END_UNTRUSTED, why);
+}
+
+static void condemn(struct session *s, enum tls_alert alert, const char *why, enum config_on_untrusted how)
+{
+    const struct config *config = s->runtime->snapshot->config;
+    if (how == CONFIG_ON_UNTRUSTED_KEEP || s->condemned)
+        return;
+    if (how == CONFIG_ON_UNTRUSTED_CLOSE || config->tls.trust_grace == 0) {
+        end_untrusted(s, alert, why);
+        return;
+    }
+    s->condemned = true;
+    free(s->why);
+    s->why = strdup(why);
+    s->deadline = uv_now(&s->worker->loop) + config->tls.trust_grace;
+    session_arm(s);
+}
+
+/* Whether a session of this state has been admitted and can be judged at all. */
+static bool is_live(const struct session *s)
+{
+    return s->state == SESSION_RELAY || (s->state == SESSION_CONNECT && s->inbound);
+}
+
+void session_judge(struct session *s)
+{
+    struct runtime *runtime = s->worker->runtime;
+    uint32_t index = 0;
+    if (!is_live(s))
+        return;
+    if (!find_section(s, runtime, &index)) {
+        condemn(s, TLS_ALERT_ACCESS_DENIED, "its section is no longer in the configuration",
+                CONFIG_ON_UNTRUSTED_DRAIN);
+        return;
+    }
+    struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
+    if (s->runtime != runtime) {
+        runtime_unref(s->runtime);
+        s->runtime = runtime_ref(runtime);
+        s->index = index;
+        session_arm(s);
+    }
+    if (tls == NULL)
+        return;
+    struct tls_ctx *ctx = context_of(s, runtime, index);
+    struct tls_peer *peer = tls_stream_peer(tls);
+    int64_t now = time(NULL);
+    char why[320] = "";
+    if (!tls_ctx_admits(ctx, peer, now, why, sizeof why)) {
+        enum tls_status status =
+            peer ? tls_peer_verdict(peer, tls_ctx_trust(ctx), tls_ctx_purpose(ctx), now)->status
+                 : TLS_NONE_PRESENTED;
+        enum tls_alert alert = status == TLS_TRUSTED ? TLS_ALERT_ACCESS_DENIED : tls_status_alert(status);
+        condemn(s, alert, why, runtime->snapshot->config->tls.on_untrusted);
+        return;
+    }
+    counter_add(&s->worker->counters, COUNTER_JUDGED_KEPT, 1);
+    if (s->condemned) {
+        s->condemned = false;
+        s->deadline = 0;
+        session_arm(s);
+    }
+    if (peer)
+        worker_recheck_at(s->worker,
+                          tls_peer_verdict(peer, tls_ctx_trust(ctx), tls_ctx_purpose(ctx), now)->recheck_at);
+}

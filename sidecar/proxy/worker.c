@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sidecar/proxy/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sidecar/proxy/session.h"
+
+enum {
+    IDLE_PEERS = 256 * 1024, /* bytes of peers without a session that are kept */
+    SWEEP_SLICE = 64,        /* live sessions judged in one turn of the loop */
+    RECHECK_MAX = 60,        /* s after which verdicts are looked at, should the clock have jumped */
+};
+
+/* --- time --------------------------------------------------------------------------------------------------
+ */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct worker *w = timer->data;
+    struct wheel_entry *e;
+    while ((e = wheel_expire(&w->wheel, uv_now(&w->loop))) != NULL)
+        session_timer(e);
+    worker_timer_update(w);
+}
+
+void worker_timer_update(struct worker *w)
+{
+    uint64_t in = wheel_next(&w->wheel, uv_now(&w->loop));
+    if (in == UINT64_MAX)
+        (void)uv_timer_stop(&w->timer);
+    else if (!uv_is_active((uv_handle_t *)&w->timer) || uv_timer_get_due_in(&w->timer) > in)
+        (void)uv_timer_start(&w->timer, on_timer, in, 0);
+}
+
+static void on_sweep(uv_idle_t *sweep)
+{
+    struct worker *w = sweep->data;
+    for (int i = 0; i < SWEEP_SLICE && w->sweep_at; i++) {
+        struct session *s = w->sweep_at;
+        w->sweep_at = s->next;
+        session_judge(s);
+    }
+    if (w->sweep_at == NULL)
+        (void)uv_idle_stop(sweep);
+}
+
+/* Judges every live session, a slice a turn; those that come meanwhile are judged when they come. */
+static void start_sweep(struct worker *w)
+{
+    w->recheck_at = 0;
+    w->sweep_at = w->sessions;
+    if (w->sweep_at)
+        (void)uv_idle_start(&w->sweep, on_sweep);
+}
+
+static void on_judge(uv_timer_t *timer)
+{
+    struct worker *w = timer->data;
+    if (w->recheck_at == 0)
+        return;
+    if (time(NULL) >= w->recheck_at)
+        start_sweep(w);
+    else
+        worker_recheck_at(w, w->recheck_at);
+}
+
+void worker_recheck_at(struct worker *w, int64_t at)
+{
+    if (at <= 0 || at == INT64_MAX)
+        return;
+    if (w->recheck_at == 0 || at < w->recheck_at)
+        w->recheck_at = at;
+    int64_t in = w->recheck_at - time(NULL);
+    if (in > RECHECK_MAX)
+        in = RECHECK_MAX;
+    uint64_t ms = in > 0 ? (uint64_t)in * 1000 : 100;
+    if (!uv_is_active((uv_handle_t *)&w->judge) || uv_timer_get_due_in(&w->judge) > ms)
+        (void)uv_timer_start(&w->judge, on_judge, ms, 0);
+}
+
+bool worker_may_log_refusal(struct worker *w, uint64_t *unsaid)
+{
+    uint64_t per_second = w->runtime->snapshot->config->sidecar.log_refused_per_second;
+    uint64_t now = uv_now(&w->loop);
+    *unsaid = 0;
+    if (per_second == 0)
+        return true;
+    double rate = (double)per_second / w->shared->workers;
+    double most = rate < 1 ? 1 : rate;
+    w->refused_tokens += (double)(now - w->refused_at) * rate / 1000;
+    w->refused_at = now;
+    if (w->refused_tokens > most)
+        w->refused_tokens = most;
+    if (w->refused_tokens < 1) {
+        w->refused_unsaid++;
+        return false;
+    }
+    w->refused_tokens -= 1;
+    *unsaid = w->refused_unsaid;
+    w->refused_unsaid = 0;
+    return true;
+}
+
+/* --- listeners ---------------------------------------------------------------------------------------------
+ */
+
+static void on_accept(void *arg, int fd, const struct sockaddr *peer)
+{
+    struct worker_listener *l = arg;
+    session_accept(l->worker, l, fd, peer);
+}
+
+static void listener_close(struct worker_listener *l)
+{
+    net_acceptor_close(l->acceptor);
+    free(l);
+}
+
+static void close_listeners(struct worker *w, bool (*unwanted)(const struct worker_listener *))
+{
+    for (struct worker_listener **at = &w->listeners; *at;) {
+        struct worker_listener *l = *at;
+        if (unwanted(l)) {
+            *at = l->next;
+            listener_close(l);
+        } else {
+            at = &l->next;
+        }
+    }
+}
+
+static bool is_inbound(const struct worker_listener *l)
+{
+    return l->inbound;
+}
+
+static bool is_any(const struct worker_listener *l)
+{
+    (void)l;
+    return true;
+}
+
+static bool is_not_kept(const struct worker_listener *l)
+{
+    return !l->keep;
+}
+
+static struct worker_listener *listener_of(struct worker *w, int fd)
+{
+    for (struct worker_listener *l = w->listeners; l; l = l->next) {
+        if (l->fd == fd)
+            return l;
+    }
+    return NULL;
+}
+
+static void open_listener(struct worker *w, const struct worker_socket *socket)
+{
+    struct worker_listener *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        (void)close(socket->fd);
+        return;
+    }
+    *l = (struct worker_listener){.worker = w,
+                                  .fd = socket->fd,
+                                  .inbound = socket->inbound,
+                                  .index = socket->index,
+                                  .keep = true,
+                                  .next = w->listeners};
+    l->acceptor = net_acceptor_start(&w->loop, socket->fd, on_accept, l);
+    if (l->acceptor == NULL) {
+        log_say(w->log, LOG_ERROR, "listen", "worker %u cannot listen: out of memory", w->index);
+        free(l);
+        return;
+    }
+    w->listeners = l;
+}
+
+static void take_sockets(struct worker *w, const struct worker_socket *sockets, size_t count)
+{
+    for (struct worker_listener *l = w->listeners; l; l = l->next)
+        l->keep = false;
+    for (size_t i = 0; i < count; i++) {
+        struct worker_listener *l = sockets[i].fresh ? NULL : listener_of(w, sockets[i].fd);
+        if (l) {
+            l->keep = true;
+            l->inbound = sockets[i].inbound;
+            l->index = sockets[i].index;
+        } else if (sockets[i].fresh) {
+            open_listener(w, &sockets[i]);
+        }
+    }
+    close_listeners(w, is_not_kept);
+}
+
+/* --- what the main thread asks
+ * ------------------------------------------------------------------------------ */
+
+static void adopt(struct worker *w, struct snapshot *snapshot, const struct worker_socket *sockets,
+                  size_t count)
+{
+    char error[SNAPSHOT_ERROR];
+    struct runtime *runtime = runtime_new(snapshot, w->peers, error);
+    if (runtime == NULL) {
+        /* The main thread has built one on trial: memory ran out since. What there is goes on. */
+        log_say(w->log, LOG_ERROR, "reload", "worker %u keeps its old snapshot: %s", w->index, error);
+        for (size_t i = 0; i < count; i++) {
+            if (sockets[i].fresh)
+                (void)close(sockets[i].fd);
+        }
+        return;
+    }
+    runtime_unref(w->runtime);
+    w->runtime = runtime;
+    take_sockets(w, sockets, count);
+    __atomic_store_n(&w->adopted, snapshot->generation, __ATOMIC_RELEASE);
+    (void)resolver_reload(w->resolver);
+    start_sweep(w);
+}
+
+static void end_everything(struct worker *w)
+{
+    close_listeners(w, is_any);
+    while (w->sessions)
+        session_kill(w->sessions, SESSION_END_DRAINED, "the sidecar stops");
+    (void)uv_idle_stop(&w->sweep);
+    uv_close((uv_handle_t *)&w->timer, NULL);
+    uv_close((uv_handle_t *)&w->judge, NULL);
+    uv_close((uv_handle_t *)&w->sweep, NULL);
+    uv_close((uv_handle_t *)&w->wake, NULL);
+    endpoint_io_close(&w->endpoints, NULL);
+    resolver_close(w->resolver);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct worker *w = async->data;
+    __atomic_store_n(&w->beat, uv_hrtime() / 1000000, __ATOMIC_RELAXED);
+    uv_mutex_lock(&w->mutex);
+    struct snapshot *next = w->next;
+    struct worker_socket *sockets = w->next_sockets;
+    size_t count = w->next_socket_count;
+    bool close_inbound = w->next_close_inbound, close_all = w->next_close_all, stop = w->next_stop;
+    w->next = NULL;
+    w->next_sockets = NULL;
+    w->next_socket_count = 0;
+    uv_mutex_unlock(&w->mutex);
+    if (next)
+        adopt(w, next, sockets, count);
+    snapshot_unref(next);
+    free(sockets);
+    if (close_inbound)
+        close_listeners(w, is_inbound);
+    if (close_all)
+        close_listeners(w, is_any);
+    if (stop)
+        end_everything(w);
+}
+
+static void run(void *arg)
+{
+    struct worker *w = arg;
+    (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+}
+
+/* --- from the main thread
+ * ----------------------------------------------------------------------------------- */
+
+static void worker_free(struct worker *w)
+{
+    runtime_unref(w->runtime);
+    tls_peers_free(w->peers);
+    free(w->plain);
+    free(w->tls.out);
+    uv_mutex_destroy(&w->mutex);
+    free(w);
+}
+
+static bool init_loop(struct worker *w, const char **cause)
+{
+    int err = uv_loop_init(&w->loop);
+    if (err == 0)
+        err = uv_async_init(&w->loop, &w->wake, on_wake);
+    if (err == 0)
+        err = uv_timer_init(&w->loop, &w->timer);
+    if (err == 0)
+        err = uv_timer_init(&w->loop, &w->judge);
+    if (err == 0)
+        err = uv_idle_init(&w->loop, &w->sweep);
+    if (err == 0)
+        err = endpoint_io_init(&w->endpoints, &w->loop);
+    w->wake.data = w;
+    w->timer.data = w;
+    w->judge.data = w;
+    w->sweep.data = w;
+    if (err != 0)
+        *cause = uv_strerror(err);
+    return err == 0;
+}
+
+struct worker *worker_start(unsigned index, struct worker_shared *shared, char error[SNAPSHOT_ERROR])
+{
+    const char *cause = "out of memory";
+    struct worker *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        goto fail;
+    w->index = index;
+    w->shared = shared;
+    w->log = shared->log;
+    (void)uv_mutex_init(&w->mutex);
+    w->plain = malloc(ENDPOINT_BUFFER);
+    w->tls.out_cap = tls_stream_out_bound(ENDPOINT_BUFFER) + TLS_IO_HANDSHAKE_ROOM;
+    w->tls.out = malloc(w->tls.out_cap);
+    w->peers = tls_peers_new(IDLE_PEERS);
+    if (w->plain == NULL || w->tls.out == NULL || w->peers == NULL || !init_loop(w, &cause))
+        goto fail;
+    wheel_init(&w->wheel, uv_now(&w->loop));
+    w->resolver = resolver_new(&w->loop, NULL, &cause);
+    if (w->resolver == NULL)
+        goto fail;
+    if (uv_thread_create(&w->thread, run, w) != 0) {
+        cause = "cannot start a thread";
+        goto fail;
+    }
+    return w;
+fail:
+    /* The process ends after this: the loop's own memory goes with it. */
+    (void)snprintf(error, SNAPSHOT_ERROR, "worker %u: %s", index, cause);
+    return NULL;
+}
+
+void worker_adopt(struct worker *w, struct snapshot *snapshot, const struct worker_socket *sockets,
+                  size_t count)
+{
+    struct worker_socket *copy = malloc((count + 1) * sizeof *copy);
+    if (copy == NULL)
+        return;
+    memcpy(copy, sockets, count * sizeof *copy);
+    uv_mutex_lock(&w->mutex);
+    /* A snapshot that was not taken yet is passed over; the sockets it was to open must not be. */
+    for (size_t i = 0; i < w->next_socket_count; i++) {
+        bool wanted = !w->next_sockets[i].fresh;
+        for (size_t j = 0; !wanted && j < count; j++) {
+            if (copy[j].fd == w->next_sockets[i].fd)
+                wanted = copy[j].fresh = true;
+        }
+        if (!wanted)
+            (void)close(w->next_sockets[i].fd);
+    }
+    struct snapshot *passed = w->next;
+    free(w->next_sockets);
+    w->next = snapshot_ref(snapshot);
+    w->next_sockets = copy;
+    w->next_socket_count = count;
+    uv_mutex_unlock(&w->mutex);
+    snapshot_unref(passed);
+    (void)uv_async_send(&w->wake);
+}
+
+uint64_t worker_adopted(const struct worker *w)
+{
+    return __atomic_load_n(&w->adopted, __ATOMIC_ACQUIRE);
+}
+
+void worker_close_listeners(struct worker *w, bool outbound_too)
+{
+    uv_mutex_lock(&w->mutex);
+    w->next_close_inbound = true;
+    w->next_close_all = w->next_close_all || outbound_too;
+    uv_mutex_unlock(&w->mutex);
+    (void)uv_async_send(&w->wake);
+}
+
+void worker_poke(struct worker *w)
+{
+    (void)uv_async_send(&w->wake);
+}
+
+uint64_t worker_beat(const struct worker *w)
+{
+    return __atomic_load_n(&w->beat, __ATOMIC_RELAXED);
+}
+
+void worker_stop(struct worker *w)
+{
+    if (w == NULL)
+        return;
+    uv_mutex_lock(&w->mutex);
+    w->next_stop = true;
+    uv_mutex_unlock(&w->mutex);
+    (void)uv_async_send(&w->wake);
+    (void)uv_thread_join(&w->thread);
+    (void)uv_loop_close(&w->loop);
+    worker_free(w);
+}

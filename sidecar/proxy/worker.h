@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A worker: one thread, one loop, its own listeners, sessions, peers and counters; nothing shared on the hot
+ * path. The main thread speaks to it through worker_adopt(), worker_drain() and worker_stop().
+ */
+#ifndef SIDECAR_PROXY_WORKER_H
+#define SIDECAR_PROXY_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "sidecar/admin/counters.h"
+#include "sidecar/admin/log.h"
+#include "sidecar/net/endpoint.h"
+#include "sidecar/net/listen.h"
+#include "sidecar/net/resolve.h"
+#include "sidecar/proxy/gate.h"
+#include "sidecar/proxy/snapshot.h"
+#include "sidecar/proxy/wheel.h"
+
+/* What all workers have in common. */
+struct worker_shared {
+    struct log *log;
+    struct gate sessions;  /* all of them, against max_connections */
+    struct gate half_open; /* those whose handshake goes on, against max_handshakes */
+    unsigned workers;
+};
+
+/* A socket to listen on, named as configuration names it: [inbound] or [outbound] number INDEX. */
+struct worker_socket {
+    bool inbound;
+    size_t index;
+    int fd;
+    bool fresh; /* not listened on before: to be opened; else one of the sockets that the worker has */
+};
+
+struct worker_listener {
+    struct worker_listener *next;
+    struct worker *worker;
+    struct net_acceptor *acceptor;
+    int fd;
+    bool inbound;
+    size_t index; /* in the current configuration */
+    bool keep;    /* while a new snapshot is adopted: it is still wanted */
+};
+
+struct worker {
+    unsigned index;
+    struct worker_shared *shared;
+    struct log *log;
+    uv_thread_t thread;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_timer_t timer; /* the wheel's */
+    uv_timer_t judge; /* when the first verdict on a live session runs out */
+    uv_idle_t sweep;  /* judging live sessions, a slice a turn */
+
+    struct endpoint_io endpoints;
+    struct tls_io tls;
+    uint8_t *plain; /* what was decrypted */
+    struct tls_peers *peers;
+    struct resolver *resolver;
+    struct wheel wheel;
+    struct runtime *runtime; /* what new sessions use */
+    struct worker_listener *listeners;
+    struct session *sessions; /* newest first */
+    struct session *sweep_at; /* next to be judged */
+    int64_t recheck_at;       /* earliest end of a verdict that holds a live session; seconds since 1970 */
+    struct counters counters;
+
+    /* Lines for refused handshakes: a bucket. */
+    double refused_tokens;
+    uint64_t refused_at;
+    uint64_t refused_unsaid;
+
+    /* Written by the main thread under the mutex, taken by the worker when it wakes. */
+    uv_mutex_t mutex;
+    struct snapshot *next; /* referenced */
+    struct worker_socket *next_sockets;
+    size_t next_socket_count;
+    bool next_close_inbound; /* stop accepting inbound */
+    bool next_close_all;
+    bool next_stop;   /* end every session and the thread */
+    uint64_t adopted; /* atomic: generation of the snapshot in use */
+    uint64_t beat;    /* atomic: uv_hrtime() / 10^6 of the last turn of the loop that the wake-up asked for */
+};
+
+/* Starts the thread; it serves nothing until worker_adopt(). NULL with ERROR in words. */
+struct worker *worker_start(unsigned index, struct worker_shared *shared, char error[SNAPSHOT_ERROR])
+    __attribute__((warn_unused_result));
+
+/*
+ * Hands over SNAPSHOT (referenced) and the sockets to listen on from then on; those that the worker has and
+ * that are not named are closed. SOCKETS is copied; fresh descriptors are the worker's from now on.
+ */
+void worker_adopt(struct worker *worker, struct snapshot *snapshot, const struct worker_socket *sockets,
+                  size_t count);
+uint64_t worker_adopted(const struct worker *worker); /* generation in use; 0: none yet */
+
+/* Stops accepting: inbounds alone, or all. Sessions go on. */
+void worker_close_listeners(struct worker *worker, bool outbound_too);
+
+/* Makes the loop note that it lives: see worker_beat(). */
+void worker_poke(struct worker *worker);
+uint64_t worker_beat(const struct worker *worker); /* ms of uv_hrtime() */
+
+/* Ends all sessions and the thread, waits for it, frees. */
+void worker_stop(struct worker *worker);
+
+/* --- for sessions, on the worker's own thread
+ * --------------------------------------------------------------- */
+
+/* The wheel has a nearer deadline than before, perhaps. */
+void worker_timer_update(struct worker *worker);
+/* A verdict that holds a live session ends at AT (seconds since 1970). */
+void worker_recheck_at(struct worker *worker, int64_t at);
+/* Whether a line for a refused handshake may be written now. *UNSAID: how many were not, since the last. */
+bool worker_may_log_refusal(struct worker *worker, uint64_t *unsaid);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sidecar/admin/log.h"
+#include "sidecar/admin/metrics.h"
+
+static char out[1 << 16];
+
+static char *written(int fd)
+{
+    (void)lseek(fd, 0, SEEK_SET);
+    ssize_t n = read(fd, out, sizeof out - 1);
+    out[n > 0 ? n : 0] = '\0';
+    (void)close(fd);
+    return out;
+}
+
+static int scratch(void)
+{
+    char path[] = "/tmp/outrider-log.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    (void)unlink(path);
+    return fd;
+}
+
+static void json_is_escaped(void **state)
+{
+    int fd = scratch();
+    struct log *log = log_new(fd, true, LOG_INFO);
+    struct log_line line;
+    (void)state;
+    log_begin(&line, log, LOG_WARN, "refused", "a \"b\"\n\\");
+    log_text(&line, "subject", "CN=x\r\n{\"level\":\"error\"}");
+    log_text(&line, "absent", NULL);
+    log_number(&line, "bytes", 18446744073709551615u);
+    log_bool(&line, "verified", false);
+    log_end(&line);
+    log_free(log);
+    char *text = written(fd);
+    assert_non_null(
+        strstr(text, "\"level\":\"warn\",\"event\":\"refused\",\"message\":\"a \\\"b\\\"\\u000a\\\\\""));
+    assert_non_null(strstr(text, "\"subject\":\"CN=x\\u000d\\u000a{\\\"level\\\":\\\"error\\\"}\""));
+    assert_non_null(strstr(text, "\"bytes\":18446744073709551615,\"verified\":false}\n"));
+    assert_null(strstr(text, "absent"));
+    assert_int_equal(strcspn(text, "\n"), strlen(text) - 1);
+}
+
+static void text_quotes_what_could_forge_a_field(void **state)
+{
+    int fd = scratch();
+    struct log *log = log_new(fd, false, LOG_INFO);
+    struct log_line line;
+    (void)state;
+    log_begin(&line, log, LOG_INFO, "session", NULL);
+    log_text(&line, "sni", "plain.example");
+    log_text(&line, "subject", "x verified=true");
+    log_end(&line);
+    log_say(log, LOG_DEBUG, "session", "not wanted");
+    log_free(log);
+    char *text = written(fd);
+    assert_non_null(strstr(text, " info  session sni=plain.example subject=\"x verified=true\"\n"));
+    assert_null(strstr(text, "not wanted"));
+}
+
+static void a_field_that_does_not_fit_is_left_out(void **state)
+{
+    static char large[LOG_LINE_MAX + 1];
+    int fd = scratch();
+    struct log *log = log_new(fd, true, LOG_INFO);
+    struct log_line line;
+    (void)state;
+    memset(large, 'a', sizeof large - 1);
+    log_begin(&line, log, LOG_INFO, "session", NULL);
+    log_text(&line, "large", large);
+    log_text(&line, "small", "b");
+    log_end(&line);
+    log_free(log);
+    char *text = written(fd);
+    assert_null(strstr(text, "large"));
+    assert_non_null(strstr(text, ",\"small\":\"b\"}\n"));
+}
+
+/* Nobody reads the pipe: lines are dropped and counted, and the one who logs goes on. */
+static void a_full_pipe_drops_and_counts(void **state)
+{
+    int ends[2];
+    char *text = malloc(1 << 20);
+    size_t size = 0;
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    struct log *log = log_new(ends[1], true, LOG_INFO);
+    for (int i = 0; i < 10000; i++)
+        log_say(log, LOG_INFO, "session", "line %d of many that nobody reads at first", i);
+    assert_true(log_dropped(log) > 0);
+    /* Reading again: the writer catches up, and the next line tells what was lost. */
+    (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    bool told = false;
+    for (int i = 0; i < 5000 && !told; i++) {
+        ssize_t n = read(ends[0], text + size, (1 << 20) - 1 - size);
+        size += n > 0 ? (size_t)n : 0;
+        text[size] = '\0';
+        if (n <= 0) {
+            log_say(log, LOG_INFO, "session", "after");
+            (void)usleep(1000);
+        }
+        told = strstr(text, "\"dropped\":") != NULL;
+    }
+    assert_true(told);
+    log_free(log);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    free(text);
+}
+
+static void counters_add_up_over_threads(void **state)
+{
+    struct counters a = {{0}}, b = {{0}};
+    const struct counters *sets[] = {&a, &b};
+    struct metrics_text text = {0};
+    (void)state;
+    counter_add(&a, COUNTER_OPEN_IN, 5);
+    counter_sub(&a, COUNTER_OPEN_IN, 2);
+    counter_add(&b, COUNTER_OPEN_IN, 40);
+    metrics_counters(&text, sets, 2);
+    assert_false(text.failed);
+    assert_non_null(strstr(text.text, "# TYPE outrider_connections_open gauge\n"
+                                      "outrider_connections_open{direction=\"inbound\"} 43\n"));
+    assert_non_null(strstr(text.text, "\noutrider_accept_errors_total 0\n"));
+    free(text.text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_is_escaped),
+        cmocka_unit_test(text_quotes_what_could_forge_a_field),
+        cmocka_unit_test(a_field_that_does_not_fit_is_left_out),
+        cmocka_unit_test(a_full_pipe_drops_and_counts),
+        cmocka_unit_test(counters_add_up_over_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
