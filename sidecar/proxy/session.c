@@ -611,7 +611,7 @@ static void start_connect(struct session *s)
     session_arm(s);
     /* It may be over before it returns: then on_connected() has moved the state on. The session itself lives,
      * for its down leg's handle cannot be gone yet. */
-    struct dial *dial = dial_start(&s->worker->loop, s->worker->resolver, &target,
+    struct dial *dial = dial_start(&s->worker->loop, worker_resolver(s->worker, to->host), &target,
                                    session_limits(s)->connect_timeout, on_connected, s);
     if (dial)
         s->dial = dial;

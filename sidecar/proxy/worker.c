@@ -106,6 +106,18 @@ bool worker_may_log_refusal(struct worker *w, uint64_t *unsaid)
     return true;
 }
 
+struct resolver *worker_resolver(struct worker *w, const char *host)
+{
+    union net_addr literal;
+    const char *cause = NULL;
+    if (w->resolver || host == NULL || net_addr_literal(host, 0, &literal))
+        return w->resolver;
+    w->resolver = resolver_new(&w->loop, NULL, &cause);
+    if (w->resolver == NULL)
+        log_say(w->log, LOG_ERROR, "resolver", "worker %u cannot look up names: %s", w->index, cause);
+    return w->resolver;
+}
+
 /* --- listeners ---------------------------------------------------------------------------------------------
  */
 
@@ -219,7 +231,8 @@ static void adopt(struct worker *w, struct snapshot *snapshot, const struct work
     w->runtime = runtime;
     take_sockets(w, sockets, count);
     __atomic_store_n(&w->adopted, snapshot->generation, __ATOMIC_RELEASE);
-    (void)resolver_reload(w->resolver);
+    if (w->resolver)
+        (void)resolver_reload(w->resolver);
     start_sweep(w);
 }
 
@@ -320,9 +333,6 @@ struct worker *worker_start(unsigned index, struct worker_shared *shared, char e
     if (w->plain == NULL || w->tls.out == NULL || w->peers == NULL || !init_loop(w, &cause))
         goto fail;
     wheel_init(&w->wheel, uv_now(&w->loop));
-    w->resolver = resolver_new(&w->loop, NULL, &cause);
-    if (w->resolver == NULL)
-        goto fail;
     if (uv_thread_create(&w->thread, run, w) != 0) {
         cause = "cannot start a thread";
         goto fail;

@@ -61,7 +61,7 @@ struct worker {
     struct tls_io tls;
     uint8_t *plain; /* what was decrypted */
     struct tls_peers *peers;
-    struct resolver *resolver;
+    struct resolver *resolver; /* NULL until a name is to be looked up: it takes 70 KB */
     struct wheel wheel;
     struct runtime *runtime; /* what new sessions use */
     struct worker_listener *listeners;
@@ -116,6 +116,8 @@ void worker_stop(struct worker *worker);
 void worker_timer_update(struct worker *worker);
 /* A verdict that holds a live session ends at AT (seconds since 1970). */
 void worker_recheck_at(struct worker *worker, int64_t at);
+/* What looks HOST up; NULL where it is a literal (or a path: NULL), or when memory is out. */
+struct resolver *worker_resolver(struct worker *worker, const char *host);
 /* Whether a line for a refused handshake may be written now. *UNSAID: how many were not, since the last. */
 bool worker_may_log_refusal(struct worker *worker, uint64_t *unsaid);
 
