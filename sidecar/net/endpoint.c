@@ -53,6 +53,23 @@ static void wait_add(struct endpoint *ep)
     ep->wait_prev = &io->waiting;
 }
 
+/*
+ * Whether an end of file that libuv tells is one, or hides a reset: it takes POLLHUP after a short read for
+ * the end, and after a failed write, which had the error first, read() says no more than 0.
+ */
+static int hidden_error(const struct endpoint *ep)
+{
+    uv_os_fd_t fd;
+    int err = 0;
+    socklen_t size = sizeof err;
+    if (ep->write_broken)
+        return UV_ECONNRESET;
+    if (uv_fileno(&ep->uv.handle, &fd) != 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) != 0)
+        return 0;
+    /* EPIPE: the reset came after FIN, so all data was read. */
+    return err == EPIPE ? 0 : -err;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct endpoint *ep = stream->data;
@@ -71,10 +88,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     ep->reading = false;
     (void)uv_read_stop(stream);
     wait_remove(ep);
-    if (n == UV_EOF)
+    int err = n == UV_EOF ? hidden_error(ep) : (int)n;
+    if (err == 0)
         ep->calls->end(ep);
     else
-        ep->calls->broken(ep, (int)n);
+        ep->calls->broken(ep, err);
 }
 
 static void on_turn(uv_idle_t *turn)
