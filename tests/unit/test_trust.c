@@ -564,7 +564,8 @@ static void test_trust(void **state)
     struct x509_slice list[3] = {pki_der("root"), pki_der("root_expired"), {(const uint8_t *)"\x30\x00", 2}};
     int stand_in;
     struct tls_trust_options options = {.crls = (const struct crl_index *)(const void *)&stand_in,
-                                        .crls_release = count_release};
+                                        .crls_release = count_release,
+                                        .crls_arg = &stand_in};
     releases = 0;
     assert_null(tls_trust_new(list, 3, &options, error, sizeof error));
     assert_non_null(strstr(error, "certificate 3 of the CA bundle: "));
