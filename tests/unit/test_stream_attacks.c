@@ -275,6 +275,47 @@ static void server_leaves_its_certificate_out(void **state)
     }
 }
 
+/* As if wolfSSL had the next bug of this kind: its checks are switched off, and ours still hold. */
+static void wolfssls_word_is_not_enough(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *chain, *words;
+        bool ask, demand, judge;
+    } cases[] = {
+        {"leaf intermediate", "no certificate presented", false, true, true},
+        {"", "no certificate presented", true, false, true},
+        {"leaf intermediate", "a certificate was presented past the judge", true, true, false},
+        {"leaf_root2", "a certificate was presented past the judge", true, true, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int old = 0; old < 2; old++) {
+            struct pair p;
+            pair_open(&p, &(struct pair_spec){.client_chain = cases[i].chain,
+                                              .client = {.ciphers = old ? only_1_2 : NULL}});
+            WOLFSSL_CTX *w = p.server.ctx->wolfssl;
+            w->verifyPeer = cases[i].ask;
+            w->failNoCert = cases[i].ask && cases[i].demand;
+            if (!cases[i].judge)
+                w->verifyCallback = anything_goes;
+            pair_connect(&p);
+            pair_handshake(&p, SIZE_MAX);
+            enum tls_alert none = old ? TLS_ALERT_HANDSHAKE_FAILURE : TLS_ALERT_CERTIFICATE_REQUIRED;
+            pair_refused(&p.server, &p.client, cases[i].words,
+                         cases[i].judge ? none : TLS_ALERT_HANDSHAKE_FAILURE);
+            pair_close(&p);
+            if (cases[i].judge)
+                continue;
+            pair_open(&p, &(struct pair_spec){.server_chain = cases[i].chain,
+                                              .client = {.ciphers = old ? only_1_2 : NULL}});
+            p.client.ctx->wolfssl->verifyCallback = anything_goes;
+            pair_connect(&p);
+            pair_handshake(&p, SIZE_MAX);
+            pair_refused(&p.client, &p.server, cases[i].words, TLS_ALERT_HANDSHAKE_FAILURE);
+            pair_close(&p);
+        }
+}
+
 /* The bending tools do reach the server: without a trick the raw client gets in. */
 static void the_raw_client_works(void **state)
 {
@@ -732,6 +773,7 @@ int main(void)
         cmocka_unit_test(the_raw_client_works),
         cmocka_unit_test(client_leaves_its_certificate_out),
         cmocka_unit_test(server_leaves_its_certificate_out),
+        cmocka_unit_test(wolfssls_word_is_not_enough),
         cmocka_unit_test(two_connections_through_an_overridden_intermediate),
         cmocka_unit_test(a_lone_stranger_leaf),
         cmocka_unit_test(extra_certificates_in_the_peers_chain),
