@@ -471,15 +471,13 @@ bool tls_ctx_admits(const struct tls_ctx *ctx, struct tls_peer *peer, int64_t no
         return true;
     /* A name can only be demanded of somebody who is known: then request demands a certificate, too. */
     bool optional = ctx->server && ctx->client_auth == TLS_CLIENT_AUTH_REQUEST && ctx->allow_count == 0;
-    if (optional)
-        return true;
     if (!peer) {
-        say(words, words_size, "no certificate presented");
-        return false;
+        say(words, words_size, "%s", optional ? "" : "no certificate presented");
+        return optional;
     }
     const struct tls_verdict *v = tls_peer_verdict(peer, ctx->trust, tls_ctx_purpose(ctx), now);
-    bool revoked = v->status == TLS_REVOKED && v->revoked_leaf && ctx->revoked_allowed;
-    if (v->status != TLS_TRUSTED && !revoked) {
+    bool revoked = v->status == TLS_REVOKED && v->revoked_leaf;
+    if (v->status != TLS_TRUSTED && !(revoked ? ctx->revoked_allowed : optional)) {
         say(words, words_size, "%s", v->words);
         return false;
     }

@@ -14,7 +14,8 @@
 
 enum tls_client_auth {
     TLS_CLIENT_AUTH_REQUIRE, /* no trusted certificate, no session */
-    TLS_CLIENT_AUTH_REQUEST, /* asked for; absent or not trusted is accepted as not verified */
+    TLS_CLIENT_AUTH_REQUEST, /* asked for; absent or not trusted is accepted as not verified, but a revoked
+                                leaf only with revoked_allowed, and if allow_san is set it is as REQUIRE */
     TLS_CLIENT_AUTH_NONE,    /* not asked for */
 };
 
@@ -69,7 +70,7 @@ enum tls_purpose tls_ctx_purpose(const struct tls_ctx *ctx); /* of the peers it 
 /*
  * Whether a peer may (still) hold a session under CTX's client_auth, allow_san and revoked_allowed, judged
  * against TRUST at NOW. PEER is NULL if none was presented. WORDS gets the reason of a refusal. For judging
- * live sessions again: pass the new snapshot's context.
+ * live sessions again see tls_stream_admitted().
  */
 bool tls_ctx_admits(const struct tls_ctx *ctx, struct tls_peer *peer, int64_t now, char *words,
                     size_t words_size);

@@ -500,3 +500,17 @@ struct tls_ctx *tls_stream_ctx(const struct tls_stream *s)
 {
     return s->ctx;
 }
+
+bool tls_stream_admitted(const struct tls_stream *s, const struct tls_ctx *ctx, int64_t now, char *words,
+                         size_t words_size)
+{
+    if (s->verified && s->peer) {
+        const struct tls_verdict *v = tls_peer_verdict(s->peer, ctx->trust, tls_ctx_purpose(ctx), now);
+        if (v->status != TLS_TRUSTED &&
+            !(v->status == TLS_REVOKED && v->revoked_leaf && ctx->revoked_allowed)) {
+            snprintf(words, words_size, "%s", v->words);
+            return false;
+        }
+    }
+    return s->state == OPEN && tls_ctx_admits(ctx, s->peer, now, words, words_size);
+}

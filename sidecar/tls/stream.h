@@ -133,4 +133,12 @@ struct tls_peer *tls_stream_peer(const struct tls_stream *stream);
 const struct tls_verdict *tls_stream_verdict(const struct tls_stream *stream);
 struct tls_ctx *tls_stream_ctx(const struct tls_stream *stream);
 
+/*
+ * Whether the open STREAM may go on under CTX, the context that a new snapshot has in its place:
+ * tls_ctx_admits() of its peer, and who was let in as verified must still be trusted, even where CTX only
+ * requests certificates.
+ */
+bool tls_stream_admitted(const struct tls_stream *stream, const struct tls_ctx *ctx, int64_t now, char *words,
+                         size_t words_size);
+
 #endif

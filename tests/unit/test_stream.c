@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Handshakes, data and endings between our own client and server; who is refused, and what both are told. */
+#include <time.h>
+
 #include "tls_pair.h"
 
 static const char *const only_1_2[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -363,6 +365,87 @@ static void request_lets_strangers_in_unverified(void **state)
             pair_says(&p, true, "let me in");
             pair_close(&p);
         }
+}
+
+/* A revoked leaf: refused by who requires and by who requests, unless the rules are to see it. */
+static void revoked(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++)
+        for (int auth = TLS_CLIENT_AUTH_REQUIRE; auth <= TLS_CLIENT_AUTH_REQUEST; auth++)
+            for (int allowed = 0; allowed < 2; allowed++) {
+                struct pair p;
+                pair_open(&p, &(struct pair_spec){.client_chain = "leaf_revoked intermediate",
+                                                  .server_crls = "root.crl intermediate.crl",
+                                                  .server = {.client_auth = (enum tls_client_auth)auth,
+                                                             .revoked_allowed = allowed},
+                                                  .client = {.ciphers = old ? only_1_2 : NULL}});
+                pair_connect(&p);
+                pair_handshake(&p, SIZE_MAX);
+                if (allowed) {
+                    assert_int_equal(p.server.result, TLS_OK);
+                    assert_false(tls_stream_info(p.server.stream).verified);
+                    assert_true(tls_stream_verdict(p.server.stream)->revoked_leaf);
+                } else {
+                    pair_refused(&p.server, &p.client, "revoked", TLS_ALERT_CERTIFICATE_REVOKED);
+                }
+                assert_int_equal(tls_stream_verdict(p.server.stream)->status, TLS_REVOKED);
+                pair_close(&p);
+            }
+    /* A revoked intermediate is never the rules' affair. */
+    static const struct refusal by_intermediate = {
+        .spec = {.client_chain = "leaf_by_revoked intermediate_revoked",
+                 .server_crls = "root.crl",
+                 .server = {.revoked_allowed = true}},
+        .words = "revoked",
+        .alert = TLS_ALERT_CERTIFICATE_REVOKED};
+    refused(&by_intermediate, false, SIZE_MAX);
+}
+
+/* Who was let in as verified must stay trusted, even where certificates are only requested. */
+static void open_streams_judged_again(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tls_client_auth auth;
+        const char *chain, *trust, *crls;
+        bool revoked_allowed, admitted;
+    } cases[] = {
+        {TLS_CLIENT_AUTH_REQUEST, "leaf intermediate", "root", NULL, false, true},
+        {TLS_CLIENT_AUTH_REQUEST, "leaf intermediate", "root_renewed", NULL, false, true},
+        {TLS_CLIENT_AUTH_REQUEST, "leaf intermediate", "root2", NULL, false, false},
+        {TLS_CLIENT_AUTH_REQUIRE, "leaf intermediate", "root2", NULL, false, false},
+        {TLS_CLIENT_AUTH_NONE, "leaf intermediate", "root2", NULL, false, false},
+        {TLS_CLIENT_AUTH_REQUEST, "leaf_revoked intermediate", "root", "root.crl intermediate.crl", false,
+         false},
+        {TLS_CLIENT_AUTH_REQUEST, "leaf_revoked intermediate", "root", "root.crl intermediate.crl", true,
+         true},
+        {TLS_CLIENT_AUTH_REQUIRE, "leaf_revoked intermediate", "root", "root.crl intermediate.crl", false,
+         false},
+        {TLS_CLIENT_AUTH_REQUEST, "", "root2", NULL, false, true},
+        {TLS_CLIENT_AUTH_REQUIRE, "", "root", NULL, false, false},
+        {TLS_CLIENT_AUTH_REQUEST, "leaf_root2", "root", NULL, false, true},
+        {TLS_CLIENT_AUTH_REQUIRE, "leaf_root2", "root2", NULL, false, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pair p, next;
+        char words[256];
+        pair_open(&p, &(struct pair_spec){.client_chain = cases[i].chain,
+                                          .server = {.client_auth = TLS_CLIENT_AUTH_REQUEST}});
+        pair_up(&p);
+        assert_true(tls_stream_admitted(p.server.stream, p.server.ctx, time(NULL), words, sizeof words));
+        pair_open(&next, &(struct pair_spec){.server_trust = cases[i].trust,
+                                             .server_crls = cases[i].crls,
+                                             .server = {.client_auth = cases[i].auth,
+                                                        .revoked_allowed = cases[i].revoked_allowed}});
+        bool admitted =
+            tls_stream_admitted(p.server.stream, next.server.ctx, time(NULL), words, sizeof words);
+        if (admitted != cases[i].admitted)
+            fail_msg("case %zu: %d \"%s\"", i, admitted, words);
+        assert_int_equal(strlen(words) > 0, !admitted);
+        pair_close(&next);
+        pair_close(&p);
+    }
 }
 
 static void own_mistakes(void **state)
@@ -843,6 +926,8 @@ int main(void)
         cmocka_unit_test(refusals_by_trust),
         cmocka_unit_test(refusals_by_protocol),
         cmocka_unit_test(request_lets_strangers_in_unverified),
+        cmocka_unit_test(revoked),
+        cmocka_unit_test(open_streams_judged_again),
         cmocka_unit_test(own_mistakes),
         cmocka_unit_test(contexts_are_counted),
         cmocka_unit_test(judging_again),

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "certrotate/crl.h"
 #include "pki.h"
 #include "sidecar/tls/tls.h"
 
@@ -37,7 +38,8 @@ struct pair {
 struct pair_spec {
     const char *server_chain, *client_chain, *server_trust, *client_trust;
     struct tls_options server, client;
-    const char *peeked; /* NULL: the client's server_name; "": none */
+    const char *peeked;      /* NULL: the client's server_name; "": none */
+    const char *server_crls; /* NULL: none */
 };
 
 static inline size_t pair_ders(const char *names, struct tls_der *out)
@@ -62,12 +64,24 @@ static inline void pair_credentials(const char *names, struct tls_der *chain, st
     own->key = pki_der(key);
 }
 
-static inline struct tls_trust *pair_trust(const char *names)
+static inline void pair_crls_free(void *crls)
 {
-    struct tls_der roots[PAIR_CERTS];
+    crl_index_free(crls);
+}
+
+static inline struct tls_trust *pair_trust(const char *names, const char *crl_names)
+{
+    struct tls_der roots[PAIR_CERTS], crls[PAIR_CERTS];
+    struct tls_trust_options options = {.crls_release = pair_crls_free};
     char error[256];
-    struct tls_trust *trust =
-        tls_trust_new(roots, pair_ders(names, roots), &(struct tls_trust_options){0}, error, sizeof error);
+    size_t count = pair_ders(names, roots);
+    if (crl_names) {
+        options.crls = crl_index_new(crls, pair_ders(crl_names, crls), pki_cert("root"), 1, NULL, NULL, error,
+                                     sizeof error);
+        if (!options.crls)
+            fail_msg("%s", error);
+    }
+    struct tls_trust *trust = tls_trust_new(roots, count, &options, error, sizeof error);
     if (!trust)
         fail_msg("%s", error);
     return trust;
@@ -91,7 +105,7 @@ static inline void pair_open(struct pair *p, const struct pair_spec *spec)
         e->io.out = malloc(PAIR_ROOM);
         e->inbox = malloc(PAIR_ROOM);
         e->io.out_cap = PAIR_ROOM;
-        e->trust = pair_trust(trust ? trust : "root");
+        e->trust = pair_trust(trust ? trust : "root", i ? spec->server_crls : NULL);
         e->peers = tls_peers_new(64 * 1024);
         assert_true(e->io.out && e->inbox && e->peers);
         pair_credentials(names ? names : "leaf intermediate", chain, &own);
