@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Any octets as a certificate: parsed, and if that works every text and slice is used. */
+/* Any octets as a certificate, or a request for one: parsed, and if that works every text and slice is used.
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,12 +16,10 @@ static void inside(const struct x509 *c, struct x509_slice s)
     assert(s.size == 0 || (s.data >= c->der.data && s.data + s.size <= c->der.data + c->der.size));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void use(const struct x509 *x)
 {
-    static struct x509 c;
+    const struct x509 c = *x;
     char small[16], text[4096];
-    if (x509_parse(data, size, &c))
-        return 0;
     const struct x509_slice all[] = {
         c.der,        c.tbs,           c.serial,
         c.issuer,     c.subject,       c.spki,
@@ -54,5 +53,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     x509_name_attribute(c.subject, "CN", 0, text, sizeof text, &n);
     uint8_t digest[32];
     x509_sha256(c.der, digest);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct x509 c;
+    if (!x509_parse(data, size, &c)) {
+        use(&c);
+        assert(x509_parse_request(data, size, &c));
+    } else if (!x509_parse_request(data, size, &c)) {
+        use(&c);
+    }
     return 0;
 }
