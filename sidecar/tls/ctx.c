@@ -237,7 +237,7 @@ static bool set_credentials(WOLFSSL_CTX *wolfssl, const struct tls_credentials *
 
 static bool set_alpn(struct tls_ctx *ctx, const char *const *names, char *error, size_t error_size)
 {
-    size_t count = 0, size = 1;
+    size_t count = 0, size = 1, at = 0;
     for (; names && names[count]; count++) {
         size_t n = strlen(names[count]);
         if (n == 0 || n > 255 || strchr(names[count], ',')) {
@@ -251,9 +251,7 @@ static bool set_alpn(struct tls_ctx *ctx, const char *const *names, char *error,
     ctx->alpn = calloc(1, size);
     ctx->alpn_list = calloc(count + 1, sizeof *ctx->alpn_list);
     for (size_t i = 0; ctx->alpn && ctx->alpn_list && i < count; i++) {
-        if (i > 0)
-            strcat(ctx->alpn, ",");
-        strcat(ctx->alpn, names[i]);
+        at += (size_t)snprintf(ctx->alpn + at, size - at, "%s%s", i ? "," : "", names[i]);
         ctx->alpn_list[i] = strdup(names[i]);
         if (!ctx->alpn_list[i])
             break;
@@ -457,7 +455,7 @@ static void name_words(const struct tls_ctx *ctx, const struct tls_peer *peer, c
         used += n > 0 ? (size_t)n : 0;
     }
     if (used >= sizeof wanted)
-        strcpy(wanted + sizeof wanted - 4, "...");
+        memcpy(wanted + sizeof wanted - 4, "...", 4);
     tls_san_describe(peer, has, sizeof has);
     say(words, size, "peer's certificate lacks the name demanded: wanted %s, has %s", wanted,
         *has ? has : "none");

@@ -140,6 +140,54 @@ static void every_group(void **state)
     assert_false(tls_group_known("ffdhe2048"));
 }
 
+/* The body of an extension of the client's first message. */
+static const uint8_t *extension_of_hello(const uint8_t *hello, unsigned type, size_t *size)
+{
+    const uint8_t *p = hello + 5 + 4 + 2 + 32;
+    p += 1 + p[0];               /* legacy_session_id */
+    p += 2 + (p[0] << 8 | p[1]); /* cipher_suites */
+    p += 1 + p[0];               /* legacy_compression_methods */
+    const uint8_t *end = p + 2 + (p[0] << 8 | p[1]);
+    for (p += 2; p < end; p += 4 + *size) {
+        *size = (size_t)(p[2] << 8 | p[3]);
+        if ((unsigned)(p[0] << 8 | p[1]) == type)
+            return p + 4;
+    }
+    return NULL;
+}
+
+static void what_the_client_offers(void **state)
+{
+    (void)state;
+    static const uint8_t groups[] = {0, 6, 0x11, 0xec, 0, 29, 0, 23};
+    for (int old = 0; old < 2; old++) {
+        struct pair p;
+        size_t size;
+        pair_open(&p, &(struct pair_spec){.client = {.ciphers = old ? only_1_2 : NULL}});
+        pair_connect(&p);
+        pair_step(&p.client, SIZE_MAX);
+        const uint8_t *hello = p.client.io.out;
+        assert_int_equal(hello[0], 22);
+        const uint8_t *x = extension_of_hello(hello, 13, &size); /* signature_algorithms */
+        assert_non_null(x);
+        for (size_t i = 2; i < size; i += 2)
+            if (x[i] == 1 || x[i] == 2) /* MD5, SHA-1 */
+                fail_msg("signature algorithm %02x%02x offered", x[i], x[i + 1]);
+        x = extension_of_hello(hello, 10, &size); /* supported_groups */
+        assert_non_null(x);
+        if (!old) {
+            assert_int_equal(size, sizeof groups);
+            assert_memory_equal(x, groups, size);
+        }
+        assert_null(extension_of_hello(hello, 35, &size)); /* session_ticket */
+        assert_null(extension_of_hello(hello, 41, &size)); /* pre_shared_key */
+        assert_null(extension_of_hello(hello, 42, &size)); /* early_data */
+        assert_null(extension_of_hello(hello, 49, &size)); /* post_handshake_auth */
+        assert_null(extension_of_hello(hello, 16, &size)); /* ALPN: not asked for */
+        pair_close(&p);
+    }
+}
+
 static void alpn(void **state)
 {
     (void)state;
@@ -747,7 +795,7 @@ static void alerts_in_every_state(void **state)
                     pair_step(&p.client, SIZE_MAX);
                 }
             }
-            tls_stream_alert(p.server.stream, TLS_ALERT_USER_CANCELED + 22, "no room for this name");
+            tls_stream_alert(p.server.stream, TLS_ALERT_UNRECOGNIZED_NAME, "no room for this name");
             size_t once = p.server.io.out_size;
             assert_int_equal(once > 0, 1);
             p.server.result = tls_stream_handshake(p.server.stream);
@@ -921,6 +969,7 @@ int main(void)
         cmocka_unit_test(every_key_version_and_client_auth),
         cmocka_unit_test(ciphers_by_either_name),
         cmocka_unit_test(every_group),
+        cmocka_unit_test(what_the_client_offers),
         cmocka_unit_test(alpn),
         cmocka_unit_test(names_of_servers),
         cmocka_unit_test(refusals_by_trust),
