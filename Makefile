@@ -170,7 +170,7 @@ test-long: all
 	@OUTRIDER_LONG=1 $(MAKE) --no-print-directory test-e2e
 
 check: $(DEPS)
-	@CPPFLAGS='$(CPPFLAGS)' tests/check/check.sh
+	@CPPFLAGS='$(subst ',,$(CPPFLAGS))' tests/check/check.sh
 
 bench: all tools
 	@tests/bench/run.sh $(OUT)/bin $(OUT)/tools

@@ -63,8 +63,10 @@ from_apt() {
         -o Dir::State::lists="$work/apt/lists" -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User=root
     apt-get -q "$@" update >&2 || return 1
     (cd "$work" && apt-get -q "$@" source --download-only --tar-only wolfssl >&2) || return 1
-    tarball=$(ls "$work"/wolfssl_5.*.orig.tar.* 2>/dev/null | grep -v '\.asc$' | head -n 1)
-    [ -n "$tarball" ]
+    for tarball in "$work"/wolfssl_5.*.orig.tar.*z*; do
+        case $tarball in *.asc) ;; *) [ -f "$tarball" ] && return 0 ;; esac
+    done
+    return 1
 }
 
 from_upstream() {
