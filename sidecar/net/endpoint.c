@@ -132,7 +132,7 @@ void endpoint_io_close(struct endpoint_io *io, uv_close_cb closed)
 int endpoint_open(struct endpoint *ep, uv_loop_t *loop, struct endpoint_io *io, int fd,
                   const struct endpoint_calls *calls)
 {
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = {0};
     socklen_t own_size = sizeof own;
     int err;
 
