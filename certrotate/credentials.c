@@ -11,7 +11,11 @@
 #include "certrotate/pem.h"
 #include "certrotate/verify.h"
 
-enum { WARNINGS_MAX = 4096, OBJECTS_MAX = 64 /* in a file of certificates and keys */ };
+enum {
+    WARNINGS_MAX = 4096,
+    OBJECTS_MAX = 64,                             /* in a file of certificates and keys */
+    ROOT_OBJECTS_MAX = 2 * CREDENTIALS_ROOTS_MAX, /* in a CA bundle, duplicates included */
+};
 
 static const char *const LAYOUTS[] = {"auto", "kubernetes", "spiffe", "bundle", "single", "files"};
 static const char *const FAULTS[] = {
@@ -264,10 +268,9 @@ static bool load_roots(struct loader *l)
         warn(l, "%s: empty, so there is no CA bundle", file->path);
         return true;
     }
-    /* Twice as many may be there: duplicates do not count in the end. */
-    bool ok = read_objects(l, CREDENTIALS_CA, 2 * CREDENTIALS_ROOTS_MAX, &set) &&
-              take_certificates(l, CREDENTIALS_CA, &set, 2 * CREDENTIALS_ROOTS_MAX, &c->roots, &l->roots,
-                                &c->root_count);
+    bool ok =
+        read_objects(l, CREDENTIALS_CA, ROOT_OBJECTS_MAX, &set) &&
+        take_certificates(l, CREDENTIALS_CA, &set, ROOT_OBJECTS_MAX, &c->roots, &l->roots, &c->root_count);
     for (size_t i = 0; ok && i < set.count; i++) {
         if (set.block[i].kind == PEM_CRL) {
             warn(l, "%s: the CRL in it is not read: CRLs stand in a file of their own", file->path);
@@ -323,8 +326,10 @@ static bool load_crls(struct loader *l)
     if (wrong)
         return credentials_fail(l->error, CREDENTIALS_BAD_CRL, "%s: %s", file->path, wrong);
     struct x509_slice *crls = calloc(set.count ? set.count : 1, sizeof *crls);
-    bool ok = crls || out_of_memory(l);
-    for (size_t i = 0; ok && i < set.count; i++)
+    bool ok = crls != NULL;
+    if (!ok)
+        out_of_memory(l);
+    for (size_t i = 0; crls && i < set.count; i++)
         if (set.block[i].kind == PEM_CRL)
             crls[count++] = (struct x509_slice){set.block[i].data, set.block[i].size};
     if (ok && count == 0)

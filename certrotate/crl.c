@@ -313,7 +313,7 @@ static bool build(const struct builder *b, const struct x509_slice *crls, struct
     struct crl_index *index = b->index;
     index->bucket_count = table_size(count);
     index->list = take(b, count, sizeof *index->list);
-    index->bucket = take(b, index->bucket_count, sizeof *index->bucket);
+    index->bucket = take(b, index->bucket_count, sizeof(struct list *));
     if (!index->list || !index->bucket)
         return false;
     for (size_t i = 0; i < count; i++)

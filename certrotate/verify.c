@@ -239,16 +239,6 @@ static const char *check_rsa(const struct x509 *issuer, const struct algorithm *
 
 /* --- elliptic curves --- */
 
-/* Ecdsa-Sig-Value (RFC 3279 section 2.2.3): one form only, so that no second spelling passes. */
-static bool is_ecdsa_value(struct x509_slice signature)
-{
-    struct der in = der_from_slice(signature), pair;
-    struct x509_slice r, s;
-    bool r_negative, s_negative;
-    return der_take(&in, DER_SEQUENCE, &pair) && der_empty(&in) && der_integer(&pair, &r, &r_negative) &&
-           der_integer(&pair, &s, &s_negative) && !r_negative && !s_negative && der_empty(&pair);
-}
-
 static int curve_of(const struct x509 *cert)
 {
     return cert->key_bits == 256 ? ECC_SECP256R1 : cert->key_bits == 384 ? ECC_SECP384R1 : ECC_SECP521R1;
@@ -260,8 +250,6 @@ static const char *check_ecdsa(const struct x509 *issuer, const struct x509_dige
     ecc_key key;
     int good = 0;
     const char *wrong = NULL;
-    if (!is_ecdsa_value(signature))
-        return NOT_SIGNED;
     if (wc_ecc_init(&key) != 0)
         return "out of memory";
     if (wc_ecc_import_x963_ex2(issuer->public_key.data, (word32)issuer->public_key.size, &key,

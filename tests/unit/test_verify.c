@@ -94,6 +94,36 @@ static void damaged(void **state)
     }
 }
 
+/* The same two numbers of an ECDSA signature in other encodings: none but DER passes. */
+static void other_encodings(void **state)
+{
+    (void)state;
+    const struct x509 *issuer = pki_cert("intermediate"), *cert = pki_cert("leaf");
+    const uint8_t *der = cert->signature.data;
+    size_t size = cert->signature.size;
+    uint8_t copy[128];
+    /* A zero in front of the first number. */
+    memcpy(copy, der, 4);
+    copy[1]++;
+    copy[3]++;
+    copy[4] = 0;
+    memcpy(copy + 5, der + 4, size - 4);
+    struct x509_slice signature = {copy, size + 1};
+    assert_non_null(x509_verify(issuer, cert->tbs, cert->signature_algorithm, signature));
+    /* A length in its long form. */
+    copy[0] = 0x30;
+    copy[1] = 0x81;
+    memcpy(copy + 2, der + 1, size - 1);
+    assert_non_null(x509_verify(issuer, cert->tbs, cert->signature_algorithm, signature));
+    /* Data behind the two numbers. */
+    memcpy(copy, der, size);
+    copy[1] += 2;
+    memcpy(copy + size, "\x05\x00", 2);
+    signature.size = size + 2;
+    assert_non_null(x509_verify(issuer, cert->tbs, cert->signature_algorithm, signature));
+    pki_free_all();
+}
+
 static void weak_hashes(void **state)
 {
     (void)state;
@@ -219,10 +249,11 @@ static void keys_do_not_match(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_signatures), cmocka_unit_test(wrong_issuer),
-        cmocka_unit_test(damaged),         cmocka_unit_test(weak_hashes),
-        cmocka_unit_test(odd_algorithms),  cmocka_unit_test(digest_first),
-        cmocka_unit_test(keys_match),      cmocka_unit_test(keys_do_not_match),
+        cmocka_unit_test(good_signatures),   cmocka_unit_test(wrong_issuer),
+        cmocka_unit_test(damaged),           cmocka_unit_test(other_encodings),
+        cmocka_unit_test(weak_hashes),       cmocka_unit_test(odd_algorithms),
+        cmocka_unit_test(digest_first),      cmocka_unit_test(keys_match),
+        cmocka_unit_test(keys_do_not_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
