@@ -76,8 +76,9 @@ static inline struct tls_trust *pair_trust(const char *names, const char *crl_na
     char error[256];
     size_t count = pair_ders(names, roots);
     if (crl_names) {
-        options.crls = crl_index_new(crls, pair_ders(crl_names, crls), pki_cert("root"), 1, NULL, NULL, error,
-                                     sizeof error);
+        struct crl_index *crls_made = crl_index_new(crls, pair_ders(crl_names, crls), pki_cert("root"), 1,
+                                                    NULL, NULL, error, sizeof error);
+        options.crls = options.crls_arg = crls_made;
         if (!options.crls)
             fail_msg("%s", error);
     }
