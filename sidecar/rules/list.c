@@ -18,6 +18,20 @@ struct rules_list {
     size_t memory;
 };
 
+enum rules_list_kind rules_list_kind_for(uint32_t type, int field)
+{
+    if (type == RULES_INT || type == RULES_IP)
+        return type == RULES_INT ? RULES_LIST_INTEGERS : RULES_LIST_IPS;
+    switch (field) {
+    case RULES_FIELD_CERT_SERIAL:
+    case RULES_FIELD_CERT_ISSUER_SERIAL: return RULES_LIST_SERIALS;
+    case RULES_FIELD_CERT_SHA256:
+    case RULES_FIELD_CERT_SHA1:
+    case RULES_FIELD_CHAIN_SHA256: return RULES_LIST_FINGERPRINTS;
+    default: return RULES_LIST_STRINGS;
+    }
+}
+
 struct rules_list *rules_list_new(enum rules_list_kind kind)
 {
     struct rules_list *list = calloc(1, sizeof *list);

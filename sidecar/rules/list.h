@@ -22,6 +22,9 @@ enum rules_list_kind {
 
 struct rules_list;
 
+/* The kind that suits a left side of TYPE that is the standard field numbered FIELD (or -1). */
+enum rules_list_kind rules_list_kind_for(uint32_t type, int field);
+
 /* An empty list to add to; NULL without memory. */
 struct rules_list *rules_list_new(enum rules_list_kind kind) __attribute__((warn_unused_result));
 void rules_list_free(struct rules_list *list);

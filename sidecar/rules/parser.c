@@ -235,8 +235,11 @@ static bool right_list(struct parser *p, struct node *compare)
         return parser_fail(p, RULES_INVALID_LIST_NAME, at, size + 1,
                            "a list's name has the letters a-z 0-9 _ and dots within");
     p->at += size;
+    const struct node *left = compare->compare.left;
+    const struct node *base = left->kind == NODE_INDEX ? left->index.base : left;
+    int field = base->kind == NODE_FIELD ? (int)base->field : -1;
     const struct rules_list *list =
-        p->env->list ? p->env->list(p->env->list_arg, name, size, compare->compare.left->type) : NULL;
+        p->env->list ? p->env->list(p->env->list_arg, name, size, left->type, field) : NULL;
     if (!list)
         return parser_fail(p, RULES_UNKNOWN_LIST, at, size + 1, "there is no list called $%.*s",
                            (int)(size < 100 ? size : 100), name);

@@ -116,10 +116,11 @@ struct rules_env {
     uint8_t phases;                    /* the phases whose fields may be used; 0: all */
     bool missing_is_unequal;           /* x != v is true where x is missing; default: false */
     /*
-     * Finds the list $NAME for a left side of TYPE (RULES_BYTES, RULES_INT or RULES_IP); the list must
-     * outlive the programs. NULL where there is none. The whole callback may be NULL: no lists.
+     * Finds the list $NAME for a left side of TYPE (RULES_BYTES, RULES_INT or RULES_IP), which is the field
+     * numbered FIELD or an element of it, else -1. The list must outlive the programs. NULL where there is
+     * none. The whole callback may be NULL: no lists.
      */
-    const struct rules_list *(*list)(void *arg, const char *name, size_t size, uint32_t type);
+    const struct rules_list *(*list)(void *arg, const char *name, size_t size, uint32_t type, int field);
     void *list_arg;
 };
 

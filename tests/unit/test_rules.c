@@ -47,10 +47,11 @@ static const struct {
     {"cf.open_proxies", RULES_LIST_IPS, "203.0.113.7"},
 };
 
-static const struct rules_list *find_list(void *arg, const char *name, size_t size, uint32_t type)
+static const struct rules_list *find_list(void *arg, const char *name, size_t size, uint32_t type, int field)
 {
     struct fixture *f = arg;
     (void)type;
+    (void)field;
     for (size_t i = 0; i < sizeof test_lists / sizeof *test_lists; i++)
         if (strlen(test_lists[i].name) == size && memcmp(test_lists[i].name, name, size) == 0)
             return f->list[i];
