@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sidecar/http/field.h"
+
 /* The 24 bytes that open every client connection (RFC 9113, 3.4). */
 #define HTTP2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define HTTP2_PREFACE_LEN 24u
@@ -71,24 +73,11 @@ struct http2_limits {
 /* Fills in the defaults named above. */
 void http2_limits_default(struct http2_limits *limits);
 
-/* A run of bytes; never NUL-terminated. */
-struct http2_str {
-    const char *p;
-    size_t n;
-};
-
-/* One header field. Names are lower case as RFC 9113 demands. */
-struct http2_field {
-    struct http2_str name, value;
-    bool sensitive; /* never indexed (RFC 7541, 7.1.3); kept when passed on */
-    bool drop;      /* a callback sets this to leave the field out */
-};
-
 /* A request whose header block is complete and valid; lives until the callback returns. */
 struct http2_request {
     uint32_t stream;
-    struct http2_str method, scheme, authority, path; /* authority is Host's value if :authority is missing */
-    struct http2_field *fields; /* in the order received, without pseudo-header fields */
+    struct http_str method, scheme, authority, path; /* authority is Host's value if :authority is missing */
+    struct http_field *fields;                       /* in the order received, without pseudo-header fields */
     size_t nfields;
     bool grpc;       /* content-type: application/grpc, or that followed by + or ; */
     bool end_stream; /* no body and no trailers follow */
@@ -99,10 +88,10 @@ struct http2_request {
 struct http2_verdict {
     int status;      /* 0: pass; else answered here with this HTTP status, and the service never sees it */
     int grpc_status; /* > 0: a gRPC request gets a trailers-only answer with this grpc-status instead */
-    struct http2_str
-        message;           /* text of the small body or of grpc-message; must be fit for the caller's eyes */
-    struct http2_str type; /* content-type of the body, empty: text/plain */
-    const struct http2_field
+    struct http_str
+        message;          /* text of the small body or of grpc-message; must be fit for the caller's eyes */
+    struct http_str type; /* content-type of the body, empty: text/plain */
+    const struct http_field
         *add;    /* passed: appended to the request; answered: to the answer's header section */
     size_t nadd; /* all of these must stay valid until http2_feed returns */
 };
@@ -111,9 +100,9 @@ struct http2_verdict {
 struct http2_response {
     uint32_t stream;
     int status;
-    struct http2_field *fields;
+    struct http_field *fields;
     size_t nfields;
-    const struct http2_field *add; /* for the callback to set: appended; valid until http2_feed returns */
+    const struct http_field *add; /* for the callback to set: appended; valid until http2_feed returns */
     size_t nadd;
     void *user;
 };
@@ -153,7 +142,7 @@ struct http2_calls {
     /* A final response goes to the client. */
     void (*response)(void *ctx, struct http2_response *response);
     /* A field of a trailer section (from `side`) or an interim response: true leaves it out. */
-    bool (*trailer)(void *ctx, enum http2_side side, const struct http2_field *field);
+    bool (*trailer)(void *ctx, enum http2_side side, const struct http_field *field);
     void (*end)(void *ctx, const struct http2_end *end);
 };
 
