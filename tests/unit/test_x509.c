@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "certrotate/der.h"
+#include "certrotate/der_write.h"
 #include "certrotate/x509.h"
 
 #define DATA "tests/unit/data/x509/"
@@ -310,6 +310,278 @@ static void times(void **state)
     }
 }
 
+/* --- certificates made to be wrong, octet by octet --- */
+
+#define SLICE(text)                               \
+    {                                             \
+        (const uint8_t *)(text), sizeof(text) - 1 \
+    }
+#define LITERAL(text) ((struct x509_slice)SLICE(text))
+#define ED25519 LITERAL("\x30\x05\x06\x03\x2b\x65\x70")
+
+/* Parts in DER; an empty one is left out, NULL means the good one. */
+struct craft {
+    int version; /* 0: left out, else encoded as it is minus one */
+    struct x509_slice inner, outer;
+    struct x509_slice name;
+    struct x509_slice extensions; /* content of the SEQUENCE; DATA NULL: none */
+    struct x509_slice spki;
+    struct x509_slice tail; /* behind everything in the TBS */
+    struct x509_slice serial;
+};
+
+static const char *crafted(const struct craft *c, struct x509 *cert, struct der_out *out)
+{
+    static const char name[] = "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01x";
+    *out = (struct der_out){0};
+    size_t all = der_begin(out, DER_SEQUENCE);
+    size_t tbs = der_begin(out, DER_SEQUENCE);
+    if (c->version) {
+        size_t explicit = der_begin(out, DER_CONTEXT_CONS(0));
+        der_put_uint(out, (uint64_t)c->version - 1);
+        der_end(out, explicit);
+    }
+    der_put_slice(out, c->serial.data ? c->serial : LITERAL("\x02\x01\x01"));
+    der_put_slice(out, c->inner.data ? c->inner : ED25519);
+    der_put_slice(out, c->name.data ? c->name : LITERAL(name));
+    size_t validity = der_begin(out, DER_SEQUENCE);
+    der_put_time(out, 0);
+    der_put_time(out, 4102444800);
+    der_end(out, validity);
+    der_put_slice(out, c->name.data ? c->name : LITERAL(name));
+    if (c->spki.data) {
+        der_put_slice(out, c->spki);
+    } else {
+        uint8_t key[32] = {1};
+        size_t spki = der_begin(out, DER_SEQUENCE);
+        der_put_slice(out, ED25519);
+        der_put_bits(out, (struct x509_slice){key, sizeof key});
+        der_end(out, spki);
+    }
+    if (c->extensions.data) {
+        size_t explicit = der_begin(out, DER_CONTEXT_CONS(3));
+        der_put(out, DER_SEQUENCE, c->extensions.data, c->extensions.size);
+        der_end(out, explicit);
+    }
+    der_put_slice(out, c->tail);
+    der_end(out, tbs);
+    der_put_slice(out, c->outer.data ? c->outer : ED25519);
+    der_put_bits(out, LITERAL("signature"));
+    der_end(out, all);
+    assert_false(out->failed);
+    return x509_parse(out->data, out->size, cert);
+}
+
+static void wrong_parts_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        struct craft craft;
+        const char *wrong; /* NULL: accepted */
+    } cases[] = {
+        {{.version = 3}, NULL},
+        {{.version = 0}, NULL},
+        {{.version = 2}, NULL},
+        {{.version = 1}, "unknown version"}, /* the default, which DER leaves out */
+        {{.version = 4}, "unknown version"},
+        {{.version = 3, .outer = SLICE("\x30\x05\x06\x03\x2b\x65\x71")},
+         "inner and outer signature algorithm differ"},
+        {{.version = 3, .outer = SLICE("\x30\x07\x06\x03\x2b\x65\x70\x05\x00")},
+         "inner and outer signature algorithm differ"},
+        {{.version = 3, .inner = SLICE("\x30\x00"), .outer = SLICE("\x30\x00")},
+         "malformed signature algorithm"},
+        {{.version = 3, .serial = SLICE("\x02\x02\x00\x01")}, "malformed serial number"},
+        {{.version = 3, .serial = SLICE("\x02\x01\x00")}, NULL},
+        {{.version = 3, .name = SLICE("\x30\x00")}, NULL},
+        {{.version = 3, .name = SLICE("\x30\x02\x31\x00")}, "malformed issuer name"},
+        {{.version = 3, .name = SLICE("\x30\x04\x31\x02\x30\x00")}, "malformed issuer name"},
+        {{.version = 3, .tail = SLICE("\x05\x00")}, "unknown data at the end of the certificate's content"},
+        {{.version = 3, .extensions = SLICE("")}, "malformed extensions"},
+        {{.version = 2, .extensions = SLICE("\x30\x09\x06\x03\x55\x1d\x0e\x04\x02\x04\x00")},
+         "extensions in a certificate that is not of version 3"},
+        {{.version = 3, .extensions = SLICE("\x30\x09\x06\x03\x55\x1d\x0e\x04\x02\x04\x00")}, NULL},
+        {{.version = 3,
+          .extensions = SLICE("\x30\x09\x06\x03\x55\x1d\x0e\x04\x02\x04\x00"
+                              "\x30\x09\x06\x03\x55\x1d\x0e\x04\x02\x04\x00")},
+         "an extension comes twice"},
+        {{.version = 3,
+          .extensions = SLICE("\x30\x06\x06\x02\x2a\x03\x04\x00\x30\x06\x06\x02\x2a\x03\x04\x00")},
+         "an extension comes twice"}, /* one that we do not know */
+        {{.version = 3, .extensions = SLICE("\x30\x09\x06\x02\x2a\x03\x01\x01\x01\x04\x00")},
+         "malformed extension"}, /* critical is 01 */
+        {{.version = 3, .extensions = SLICE("\x30\x09\x06\x02\x2a\x03\x01\x01\x00\x04\x00")}, NULL},
+        {{.version = 3, .extensions = SLICE("\x30\x0b\x06\x03\x55\x1d\x13\x04\x04\x30\x02\x05\x00")},
+         "malformed basicConstraints"},
+        {{.version = 3, .extensions = SLICE("\x30\x0b\x06\x03\x55\x1d\x13\x04\x04\x30\x00\x05\x00")},
+         "malformed basicConstraints"}, /* data behind its value */
+        {{.version = 3, .extensions = SLICE("\x30\x09\x06\x03\x55\x1d\x25\x04\x02\x30\x00")},
+         "malformed extendedKeyUsage"},
+        {{.version = 3, .extensions = SLICE("\x30\x09\x06\x03\x55\x1d\x0f\x04\x02\x03\x00")},
+         "malformed keyUsage"},
+        {{.version = 3, .extensions = SLICE("\x30\x09\x06\x03\x55\x1d\x1e\x04\x02\x04\x00")},
+         "malformed nameConstraints"},
+        {{.version = 3, .extensions = SLICE("\x30\x0b\x06\x03\x55\x1d\x23\x04\x04\x30\x02\x82\x00")},
+         "malformed authorityKeyIdentifier"},
+        {{.version = 3, .spki = SLICE("\x30\x0b\x30\x05\x06\x03\x2b\x65\x70\x03\x02\x00\x01")},
+         "malformed Ed25519 public key"},
+        {{.version = 3,
+          .spki = SLICE("\x30\x19\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce"
+                        "\x3d\x03\x01\x07\x03\x02\x00\x04")},
+         "public key does not fit its curve"},
+        {{.version = 3,
+          .spki = SLICE("\x30\x13\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x02"
+                        "\x00\x01")},
+         "malformed RSA public key"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct x509 cert;
+        struct der_out out;
+        const char *wrong = crafted(&cases[i].craft, &cert, &out);
+        if (!cases[i].wrong != !wrong || (wrong && strcmp(wrong, cases[i].wrong) != 0))
+            fail_msg("case %zu: %s", i, wrong ? wrong : "accepted");
+        der_out_free(&out);
+    }
+}
+
+/* A certificate with these GeneralNames. */
+static const char *with_names(struct x509_slice names, struct x509 *cert, struct der_out *out)
+{
+    struct der_out e = {0};
+    size_t extension = der_begin(&e, DER_SEQUENCE);
+    der_put(&e, DER_OID, "\x55\x1d\x11", 3);
+    size_t value = der_begin(&e, DER_OCTET_STRING);
+    der_put(&e, DER_SEQUENCE, names.data, names.size);
+    der_end(&e, value);
+    der_end(&e, extension);
+    struct craft c = {.version = 3, .extensions = der_out_slice(&e)};
+    const char *wrong = crafted(&c, cert, out);
+    der_out_free(&e);
+    return wrong;
+}
+
+static void alternative_names_are_strict(void **state)
+{
+    (void)state;
+    static const char text[] = "subjectAltName is empty or holds bytes outside printable ASCII";
+    static const struct {
+        struct x509_slice names;
+        const char *wrong;
+    } cases[] = {
+        {SLICE(""), "malformed subjectAltName"},
+        {SLICE("\x82\x01x"), NULL},
+        {SLICE("\x82\x00"), text},
+        {SLICE("\x82\x03x\0y"), text},
+        {SLICE("\x86\x03x\ny"), text},
+        {SLICE("\x81\x03x\x7fy"), text},
+        {SLICE("\x82\x03x\xc3\xbc"), text},
+        {SLICE("\x87\x04\x01\x02\x03\x04"), NULL},
+        {SLICE("\x87\x05\x01\x02\x03\x04\x05"), "IP address in subjectAltName has neither 4 nor 16 octets"},
+        {SLICE("\x87\x08\x01\x02\x03\x04\xff\xff\xff\xff"),
+         "IP address in subjectAltName has neither 4 nor 16 octets"},
+        {SLICE("\x89\x01x"), "subjectAltName of an unknown kind"},
+        {SLICE("\xa2\x01x"), "subjectAltName of an unknown kind"}, /* constructed */
+        {SLICE("\x82\x02x"), "malformed subjectAltName"},
+    };
+    struct x509 cert;
+    struct der_out out, many = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *wrong = with_names(cases[i].names, &cert, &out);
+        if (!cases[i].wrong != !wrong || (wrong && strcmp(wrong, cases[i].wrong) != 0))
+            fail_msg("case %zu: %s", i, wrong ? wrong : "accepted");
+        der_out_free(&out);
+    }
+    for (size_t i = 0; i < X509_SANS_MAX; i++)
+        der_put_raw(&many, "\x82\x01x", 3);
+    assert_null(with_names(der_out_slice(&many), &cert, &out));
+    assert_int_equal(cert.san_count, X509_SANS_MAX);
+    assert_false(cert.san_too_many);
+    der_out_free(&out);
+    der_put_raw(&many, "\x82\x01x", 3);
+    assert_null(with_names(der_out_slice(&many), &cert, &out));
+    assert_int_equal(cert.san_count, X509_SANS_MAX);
+    assert_true(cert.san_too_many);
+    assert_int_equal(cert.san_names.size, 3 * (X509_SANS_MAX + 1));
+    der_out_free(&out);
+    /* What is left out is looked at all the same. */
+    der_put_raw(&many, "\x82\x01\0", 3);
+    assert_string_equal(with_names(der_out_slice(&many), &cert, &out), text);
+    der_out_free(&out);
+    der_out_free(&many);
+}
+
+/* Strings of every type as characters; what is no string as #hex. */
+static void strings_of_every_type(void **state)
+{
+    (void)state;
+    static const struct {
+        struct x509_slice value;
+        const char *rfc2253;
+        const char *legacy;
+        const char *plain;
+    } cases[] = {
+        {SLICE("\x0c\x02\xc3\xbc"), "CN=\\C3\\BC", "/CN=\\xC3\\xBC", "\xc3\xbc"},
+        {SLICE("\x14\x01\xfc"), "CN=\\C3\\BC", "/CN=\\xFC", "\xc3\xbc"},
+        {SLICE("\x1e\x04\x00x\x00\xfc"), "CN=x\\C3\\BC", "/CN=\\x00x\\x00\\xFC", "x\xc3\xbc"},
+        {SLICE("\x1e\x02\x65\xe5"), "CN=\\E6\\97\\A5", "/CN=e\\xE5", "\xe6\x97\xa5"},
+        {SLICE("\x1c\x04\x00\x01\xf6\x80"), "CN=\\F0\\9F\\9A\\80", "/CN=\\x00\\x01\\xF6\\x80",
+         "\xf0\x9f\x9a\x80"},
+        {SLICE("\x1e\x03\x00x\x00"), "CN=#1E03007800", "/CN=\\x00x\\x00", NULL},
+        {SLICE("\x1e\x02\xd8\x00"), "CN=#1E02D800", "/CN=\\xD8\\x00", NULL},
+        {SLICE("\x1c\x04\x00\x11\x00\x00"), "CN=#1C0400110000", "/CN=\\x00\\x11\\x00\\x00", NULL},
+        {SLICE("\x02\x01\x05"), "CN=#020105", "/CN=\\x05", NULL},
+        {SLICE("\x13\x03 # "), "CN=\\ #\\ ", "/CN= # ", " # "},
+        {SLICE("\x13\x01 "), "CN=\\ ", "/CN= ", " "},
+        {SLICE("\x13\x01#"), "CN=\\#", "/CN=#", "#"},
+        {SLICE("\x13\x00"), "CN=", "/CN=", ""},
+        {SLICE("\x16\x02\x00\n"), "CN=\\00\\0A", "/CN=\\x00\\x0A", NULL},
+        {SLICE("\x0c\x01\xff"), "CN=\\FF", "/CN=\\xFF", "\xff"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct der_out n = {0};
+        char text[128];
+        size_t name = der_begin(&n, DER_SEQUENCE);
+        size_t set = der_begin(&n, DER_SET);
+        size_t pair = der_begin(&n, DER_SEQUENCE);
+        der_put(&n, DER_OID, "\x55\x04\x03", 3);
+        der_put_slice(&n, cases[i].value);
+        der_end(&n, pair);
+        der_end(&n, set);
+        der_end(&n, name);
+        x509_name_rfc2253(der_out_slice(&n), text, sizeof text);
+        assert_string_equal(text, cases[i].rfc2253);
+        x509_name_legacy(der_out_slice(&n), text, sizeof text);
+        assert_string_equal(text, cases[i].legacy);
+        assert_true(x509_name_attribute(der_out_slice(&n), "CN", 0, text, sizeof text, NULL));
+        if (cases[i].plain)
+            assert_string_equal(text, cases[i].plain);
+        der_out_free(&n);
+    }
+}
+
+static void object_identifiers(void **state)
+{
+    (void)state;
+    static const struct {
+        struct x509_slice oid;
+        const char *text;
+    } cases[] = {
+        {SLICE("\x2a\x03"), "1.2.3"},
+        {SLICE("\x00"), "0.0"},
+        {SLICE("\x27"), "0.39"},
+        {SLICE("\x28"), "1.0"},
+        {SLICE("\x50"), "2.0"},
+        {SLICE("\x88\x37"), "2.999"},
+        {SLICE("\x2a\x84\x80\x00"), "1.2.65536"},
+        {SLICE("\x2a\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), "1.2.9223372036854775807"},
+        {SLICE("\x2a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x03"), "1.2.?.3"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[64];
+        x509_oid_text(cases[i].oid, text, sizeof text);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +594,10 @@ int main(void)
         cmocka_unit_test(text_lengths),
         cmocka_unit_test(numbers),
         cmocka_unit_test(times),
+        cmocka_unit_test(wrong_parts_are_refused),
+        cmocka_unit_test(alternative_names_are_strict),
+        cmocka_unit_test(strings_of_every_type),
+        cmocka_unit_test(object_identifiers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
