@@ -27,6 +27,13 @@ enum { SUM = 32, LINE_MAX_TEXT = 8192 };
 static const char *const KINDS[] = {
     [JOURNAL_CA] = "ca", [JOURNAL_ISSUE] = "issue", [JOURNAL_REVOKE] = "revoke", [JOURNAL_CRL] = "crl"};
 
+/* Serial numbers to records: open addressing, at most half full; a slot holds an index plus one. */
+struct by_serial {
+    uint32_t *slot;
+    size_t size; /* a power of two, or 0 */
+    size_t used;
+};
+
 struct journal {
     int fd; /* -1: not to write */
     char *path;
@@ -34,6 +41,7 @@ struct journal {
     char last[128]; /* what the next checksum builds on */
     struct journal_record *record;
     size_t count;
+    struct by_serial issued, revoked;
 };
 
 bool journal_begin(char out[64], size_t *length)
@@ -141,9 +149,43 @@ static bool format_record(const struct journal_record *r, char *out, size_t size
     return n >= 0 && (size_t)n < left && !strpbrk(out, "\r\n");
 }
 
+/* --- records in memory --- */
+
+/* The slot of SERIAL, or the empty one where it would stand (FNV-1a). */
+static uint32_t *find_slot(const struct by_serial *t, const struct journal_record *records,
+                           const char *serial)
+{
+    uint32_t hash = 2166136261u;
+    for (const char *p = serial; *p; p++)
+        hash = (hash ^ (uint8_t)*p) * 16777619u;
+    size_t i = hash & (t->size - 1);
+    while (t->slot[i] && strcmp(records[t->slot[i] - 1].serial, serial) != 0)
+        i = (i + 1) & (t->size - 1);
+    return &t->slot[i];
+}
+
+static bool reserve_slot(struct by_serial *t, const struct journal_record *records)
+{
+    if (t->used * 2 < t->size)
+        return true;
+    struct by_serial grown = {.size = t->size ? t->size * 2 : 64, .used = t->used};
+    grown.slot = calloc(grown.size, sizeof *grown.slot);
+    if (!grown.slot)
+        return false;
+    for (size_t i = 0; i < t->size; i++)
+        if (t->slot[i])
+            *find_slot(&grown, records, records[t->slot[i] - 1].serial) = t->slot[i];
+    free(t->slot);
+    *t = grown;
+    return true;
+}
+
 /* Room for one record more: doubled at the powers of two. */
 static bool reserve(struct journal *j)
 {
+    if (j->count >= UINT32_MAX - 1 || !reserve_slot(&j->issued, j->record) ||
+        !reserve_slot(&j->revoked, j->record))
+        return false;
     if ((j->count & (j->count - 1)) != 0)
         return true;
     size_t room = j->count ? j->count * 2 : 1;
@@ -151,6 +193,27 @@ static bool reserve(struct journal *j)
     if (grown)
         j->record = grown;
     return grown != NULL;
+}
+
+/* Keeps a record for which there is room; of several with one serial the first is found. */
+static void keep(struct journal *j, const struct journal_record *r)
+{
+    j->record[j->count++] = *r;
+    if (r->kind == JOURNAL_CRL)
+        return;
+    struct by_serial *t = r->kind == JOURNAL_REVOKE ? &j->revoked : &j->issued;
+    uint32_t *slot = find_slot(t, j->record, r->serial);
+    if (*slot == 0) {
+        *slot = (uint32_t)j->count;
+        t->used++;
+    }
+}
+
+static const struct journal_record *look_up(const struct journal *j, const struct by_serial *t,
+                                            const char *serial)
+{
+    uint32_t found = t->size ? *find_slot(t, j->record, serial) : 0;
+    return found ? &j->record[found - 1] : NULL;
 }
 
 /* --- reading --- */
@@ -176,7 +239,7 @@ static bool read_line(struct journal *j, char *line, size_t size, size_t at, str
         free(r.text);
         return failure(f, "out of memory");
     }
-    j->record[j->count++] = r;
+    keep(j, &r);
     memcpy(j->last, sum, sizeof sum);
     return true;
 }
@@ -268,6 +331,8 @@ void journal_close(struct journal *j)
     for (size_t i = 0; i < j->count; i++)
         free(j->record[i].text);
     free(j->record);
+    free(j->issued.slot);
+    free(j->revoked.slot);
     free(j->path);
     free(j);
 }
@@ -319,7 +384,7 @@ bool journal_append(struct journal *j, const struct journal_record *record, stru
     }
     j->size += (off_t)(SUM + 1 + size + 1);
     memcpy(j->last, sum, sizeof sum);
-    j->record[j->count++] = r;
+    keep(j, &r);
     return true;
 }
 
@@ -337,16 +402,10 @@ const struct journal_record *journal_get(const struct journal *j, size_t index)
 
 const struct journal_record *journal_issued(const struct journal *j, const char *serial)
 {
-    for (size_t i = 0; i < j->count; i++)
-        if (j->record[i].kind <= JOURNAL_ISSUE && strcmp(j->record[i].serial, serial) == 0)
-            return &j->record[i];
-    return NULL;
+    return look_up(j, &j->issued, serial);
 }
 
 const struct journal_record *journal_revoked(const struct journal *j, const char *serial)
 {
-    for (size_t i = 0; i < j->count; i++)
-        if (j->record[i].kind == JOURNAL_REVOKE && strcmp(j->record[i].serial, serial) == 0)
-            return &j->record[i];
-    return NULL;
+    return look_up(j, &j->revoked, serial);
 }

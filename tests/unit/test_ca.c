@@ -585,6 +585,32 @@ static void records_come_back(void **state)
     journal_close(j);
 }
 
+/* 20,000 records: found at once, and the first of two with one serial number. */
+static void many_records(void **state)
+{
+    (void)state;
+    struct failure f;
+    new_journal();
+    append(0, 20000);
+    struct journal *j = journal(true);
+    struct journal_record again = record(5);
+    again.time = 9;
+    assert_true(journal_append(j, &again, &f));
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 20000; i++) {
+            struct journal_record want = record(i);
+            const struct journal_record *r = journal_issued(j, want.serial);
+            assert_non_null(r);
+            assert_int_equal(r->time, want.time);
+            assert_null(journal_revoked(j, want.serial));
+        }
+        assert_null(journal_issued(j, "ABCDEF"));
+        journal_close(j);
+        j = journal(false);
+    }
+    journal_close(j);
+}
+
 static char *slurp(size_t *size)
 {
     struct failure f;
@@ -917,6 +943,7 @@ int main(void)
         TEST(what_is_due_is_renewed),
         TEST(the_command_runs_after_a_change),
         TEST(records_come_back),
+        TEST(many_records),
         TEST(every_cut_keeps_what_was_whole),
         TEST(every_change_is_noticed),
         TEST(writers_take_turns),

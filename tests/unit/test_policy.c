@@ -169,6 +169,31 @@ static void lifetimes_and_keys(void **state)
     policy_free(p);
 }
 
+/* Names that labels_add() would refuse, but a request of another's making can hold. */
+static void strange_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *rule;
+    } cases[] = {{".example", "dns = *.example"}, {"", "dns = .example"}, {"..example", "dns = *.example"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[128];
+        struct failure f;
+        struct labels l = {0};
+        struct der_out der;
+        struct x509 x;
+        snprintf(text, sizeof text, BASE "%s\n", cases[i].rule);
+        struct policy *p = policy(text);
+        assert_true(labels_add(&l, LABEL_DNS, "a.example", &f));
+        request(&l, KEY_P256, &der, &x);
+        x.san[0].value = (struct x509_slice){(const uint8_t *)cases[i].name, strlen(cases[i].name)};
+        assert_false(policy_check(p, &x, 3600, &f));
+        policy_free(p);
+        der_out_free(&der);
+    }
+}
+
 static void bad_policies(void **state)
 {
     (void)state;
@@ -386,6 +411,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_matched),
         cmocka_unit_test(lifetimes_and_keys),
+        cmocka_unit_test(strange_names),
         cmocka_unit_test(bad_policies),
         cmocka_unit_test(durations),
         cmocka_unit_test(labels_are_checked),
