@@ -311,6 +311,9 @@ static bool index_crls(struct loader *l, const struct x509_slice *crls, size_t c
         memcpy(issuers + l->c->root_count, l->chain + 1, authorities * sizeof *issuers);
     l->c->crls = crl_index_new(crls, count, issuers, issuer_count, warn_crl, l, words, sizeof words);
     free(issuers);
+    int64_t end = crl_index_stats(l->c->crls).next_update;
+    if (end != 0 && end <= l->now)
+        warn(l, "%s: a CRL has expired", path_of(l, CREDENTIALS_CRL));
     return l->c->crls ||
            credentials_fail(l->error, CREDENTIALS_BAD_CRL, "%s: %s", path_of(l, CREDENTIALS_CRL), words);
 }

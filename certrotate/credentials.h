@@ -15,21 +15,20 @@
 #include "certrotate/crl.h"
 #include "certrotate/x509.h"
 
-/*
- * Which files a directory is expected to hold. AUTO takes the first that fits, in this order.
- *   KUBERNETES  tls.crt tls.key [ca.crt] [crl.pem]                       a TLS Secret, cert-manager's
- *   SPIFFE      svid.pem svid_key.pem svid_bundle.pem [crl.pem]          the SPIFFE helper's
- *   BUNDLE      credentials.pem|credential-bundle.pem|credentialbundle.pem|tls.pem: key and chain in one
- *               [ca.crt|ca.pem|trust-bundle.pem] [crl.pem]               a podCertificate volume, haproxy's
- * habit SINGLE      the only file *.pem that holds a private key, with its chain; the same companions FILES
- * the files that the source names
- */
+/* Which files a directory is expected to hold; [in brackets] what may be missing. AUTO takes the first that
+ * fits, in this order. */
 enum credentials_layout {
     CREDENTIALS_AUTO,
+    /* A TLS Secret, cert-manager's: tls.crt tls.key [ca.crt] [crl.pem] */
     CREDENTIALS_KUBERNETES,
+    /* The SPIFFE helper's: svid.pem svid_key.pem [svid_bundle.pem] [crl.pem] */
     CREDENTIALS_SPIFFE,
+    /* Key and chain in one file, a podCertificate volume: credentials.pem, credential-bundle.pem,
+     * credentialbundle.pem or tls.pem, [ca.crt, ca.pem or trust-bundle.pem] [crl.pem] */
     CREDENTIALS_BUNDLE,
+    /* The only *.pem that holds a private key, with its chain, haproxy's habit; companions as with BUNDLE */
     CREDENTIALS_SINGLE,
+    /* What the source names and nothing else */
     CREDENTIALS_FILES,
 };
 
@@ -38,7 +37,8 @@ bool credentials_layout_parse(const char *name, enum credentials_layout *layout)
 
 /*
  * Where to read. Names of files are relative to DIRECTORY, or absolute; a name given here replaces the
- * layout's. All strings may be NULL and are the caller's.
+ * layout's, and its file must be there. A certificate named without a key holds its key as well, if the
+ * layout is AUTO or FILES. All strings may be NULL and are the caller's.
  */
 struct credentials_source {
     const char *directory;

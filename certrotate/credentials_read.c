@@ -45,10 +45,9 @@ bool credentials_fail(struct credentials_error *error, enum credentials_fault fa
 
 static bool fail_system(struct credentials_error *error, const char *path, int number)
 {
-    char words[128];
     return credentials_fail(
         error, number == ENOENT || number == ENOTDIR ? CREDENTIALS_MISSING : CREDENTIALS_UNREADABLE, "%s: %s",
-        path, strerror_r(number, words, sizeof words));
+        path, strerror(number));
 }
 
 /* --- places: directories, held open so that all files are of one generation --- */

@@ -297,14 +297,27 @@ static bool add_list(const struct builder *b, const struct source *source)
     return true;
 }
 
-static void tell_left_out(const struct builder *b, const struct source *source)
+static void tell(const struct builder *b, const struct source *source, const char *what)
 {
     char text[512], name[256];
     if (!b->warn)
         return;
     x509_name_rfc2253(source->crl.issuer, name, sizeof name);
-    snprintf(text, sizeof text, "the CRL of %s is left out: %s", name, source->left_out);
+    snprintf(text, sizeof text, "the CRL of %s %s", name, what);
     b->warn(text, b->arg);
+}
+
+static bool add_source(const struct builder *b, const struct source *source)
+{
+    char what[128];
+    if (source->left_out) {
+        snprintf(what, sizeof what, "is left out: %s", source->left_out);
+        tell(b, source, what);
+        return true;
+    }
+    if (!source->signer)
+        tell(b, source, "waits for its issuer's certificate, which is not in the CA bundle");
+    return add_list(b, source);
 }
 
 static bool build(const struct builder *b, const struct x509_slice *crls, struct source *sources,
@@ -320,12 +333,9 @@ static bool build(const struct builder *b, const struct x509_slice *crls, struct
         if (!read_source(b, crls[i], &sources[i]))
             return false;
     drop_older(sources, count);
-    for (size_t i = 0; i < count; i++) {
-        if (sources[i].left_out)
-            tell_left_out(b, &sources[i]);
-        else if (!add_list(b, &sources[i]))
+    for (size_t i = 0; i < count; i++)
+        if (!add_source(b, &sources[i]))
             return false;
-    }
     return true;
 }
 

@@ -37,8 +37,8 @@ struct crl_hit {
 /* Limits; beyond them a CRL is refused. */
 enum { CRL_BYTES_MAX = 32 << 20, CRL_ENTRIES_MAX = 1000000, CRL_LISTS_MAX = 1024 };
 
-/* Told of every CRL that is left out and why (a delta, an indirect CRL, an older one of the same issuer ...).
- */
+/* Told of every CRL that is left out and why (a delta, an indirect CRL, an older one of the same issuer ...),
+ * and of those whose issuer is not at hand yet. */
 typedef void (*crl_warn_fn)(const char *text, void *arg);
 
 /*

@@ -495,7 +495,12 @@ static void warnings(void **state)
     assert_non_null(strstr(c->warnings, "/ca.crt: the CRL in it is not read"));
     assert_non_null(
         strstr(c->warnings, "/crl.pem: the CRL of CN=intermediate,O=Outrider is left out: it is a delta"));
+    assert_null(strstr(c->warnings, "/crl.pem: a CRL has expired"));
     assert_int_equal(c->roots_not_after, 1609459200);
+    credentials_unref(c);
+    scratch_write(&s, "crl.pem", "root.crl.pem intermediate_expired.crl.pem");
+    c = good(&source);
+    assert_non_null(strstr(c->warnings, "/crl.pem: a CRL has expired\n"));
     credentials_unref(c);
 }
 
