@@ -2,6 +2,8 @@
 #include "sidecar/net/endpoint.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -243,7 +245,13 @@ size_t endpoint_unsent(const struct endpoint *ep)
 {
     uv_os_fd_t fd;
     int unsent = 0;
-    if (!ep->open || uv_fileno(&ep->uv.handle, &fd) != 0 || ioctl(fd, SIOCOUTQ, &unsent) != 0 || unsent < 0)
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    if (!ep->open || uv_fileno(&ep->uv.handle, &fd) != 0 || ioctl(fd, SIOCOUTQ, &unsent) != 0 || unsent <= 0)
+        return 0;
+    /* A connection that was reset goes on counting what it will never send. */
+    if (ep->uv.handle.type == UV_TCP && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+        info.tcpi_state == TCP_CLOSE)
         return 0;
     return (size_t)unsent;
 }

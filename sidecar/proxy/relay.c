@@ -76,6 +76,11 @@ static void end_of(struct session *s, enum session_side from)
 {
     struct worker *w = s->worker;
     struct leg *to = &s->leg[other(from)];
+    /* A write to it failed and took the socket's error along: what looks like an end is a reset. */
+    if (s->leg[from].ep.write_broken && !s->leg[from].out_end) {
+        relay_abort(s, from, SESSION_END_RESET, "connection reset");
+        return;
+    }
     s->leg[from].in_end = true;
     endpoint_read_stop(&s->leg[from].ep);
     if (!to->out_end) {
