@@ -35,7 +35,7 @@ begin() {
 finish() {
     local name bad=0
     for name in ${STARTED[@]+"${STARTED[@]}"}; do
-        if [ -e "$T/$name.conf" ]; then
+        if [ -e "$T/$name.sidecar" ]; then
             stop_sidecar "$name" || bad=1
         else
             stop "$name"
@@ -122,7 +122,7 @@ stop() {
 
 gone_or_zombie() { [ ! -e "/proc/$1/stat" ] || [ "$(ps -o stat= -p "$1" | cut -c1)" = Z ]; }
 
-# ended NAME [SECONDS]: waits for its end; its exit status.
+# ended NAME [SECONDS]: waits for its end; its exit status. (Not within `run`: a subshell cannot wait for it.)
 ended() {
     local pid
     pid=$(pid_of "$1")
@@ -139,20 +139,57 @@ cpu_ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 
 # --- the sidecar -------------------------------------------------------------------------------------------
 
-# config NAME <<INI: writes $T/NAME.conf; a free health port, short drain and the identity of NAME (or $2) come with it
+# config NAME <<INI: writes $T/NAME.conf; a free health port, a short drain ($DRAIN) and the identity of NAME (or $2) come with it
 # unless the text has a [sidecar] or [tls] section of its own.
 config() {
     local name=$1 identity=${2:-$1} text
     text=$(cat)
     {
         if ! grep -q '^\[sidecar\]' <<<"$text"; then
-            printf '[sidecar]\nhealth = 127.0.0.1:%s\ndrain_timeout = 500ms\nworkers = 1\n\n' "$(free_port)"
+            printf '[sidecar]\nhealth = 127.0.0.1:%s\ndrain_timeout = %s\ndrain_delay = 0s\nworkers = 1\n\n' "$(free_port)" "${DRAIN:-100ms}"
         fi
         if ! grep -q '^\[tls\]' <<<"$text"; then
             printf '[tls]\ndirectory = %s\n\n' "$PKI/$identity"
         fi
         printf '%s\n' "$text"
     } >"$T/$name.conf"
+}
+
+# pair: the usual house: "$IN" is the inbound of sidecar `server` before the service on "$SERVICE", "$OUT" the outbound
+# of sidecar `client` that leads there. Further keys of the two sections come as $1 (inbound) and $2 (outbound).
+pair() {
+    ports IN OUT
+    : "${SERVICE:=$(free_port)}"
+    config server <<INI
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+${1:-}
+INI
+    config client <<INI
+[outbound web]
+listen = 127.0.0.1:$OUT
+connect = 127.0.0.1:$IN
+server_name = server.test
+${2:-}
+INI
+    start_sidecar server
+    start_sidecar client
+}
+
+# inbound [KEYS [IDENTITY]]: sidecar `server` alone, with "$IN" before a service that says hello.
+inbound() {
+    ports IN SERVICE
+    hello_service "$SERVICE"
+    config server "${2:-server}" <<INI
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+${1:-}
+INI
+    start_sidecar server
 }
 
 health_of() { sed -n 's/^health *= *//p' "$T/$1.conf"; }
@@ -178,6 +215,7 @@ start_sidecar() {
 
 # The same without waiting. $ULIMIT_N limits its descriptors.
 launch_sidecar() {
+    : >"$T/$1.sidecar"
     (
         [ -z "${ULIMIT_N:-}" ] || ulimit -n "$ULIMIT_N"
         exec "$OUTRIDER_BIN/sidecar" run -c "$T/$1.conf"

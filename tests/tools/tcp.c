@@ -15,7 +15,8 @@
  *       --read-rate N     read at most so many bytes a second
  *       --read-after MS   read nothing before that
  *       --send-after-eof  send only once the other side has closed
- *       --end fin|rst|hold   when all is sent: half-close and read on; reset at once; wait for the other side
+ *       --end fin|rst|hold|never   when all is sent: half-close and read on; reset at once; close when the
+ * other side does; not even then
  *       --rst-after BYTES reset once so many bytes have come in
  *       --connections N   connect: so many at once; listen: end after so many (0: never)
  *
@@ -45,7 +46,7 @@ enum { BUFFER = 256 * 1024 };
 
 static struct {
     bool listen, echo, sink_zero, check, expect_set, send_after_eof;
-    enum { END_FIN, END_RST, END_HOLD } end;
+    enum { END_FIN, END_RST, END_HOLD, END_NEVER } end;
     struct sockaddr_in address;
     uint64_t send, seed, check_seed, expect, read_rate, read_after, rst_after, connections;
     size_t chunk;
@@ -190,7 +191,7 @@ static bool do_write(struct conn *c)
             reset(c);
             return false;
         }
-        if (opt.end == END_FIN || c->eof) {
+        if (opt.end == END_FIN || (opt.end == END_HOLD && c->eof)) {
             shutdown(c->fd, SHUT_WR);
             c->fin_sent = true;
         }
@@ -343,7 +344,10 @@ static void parse(int argc, char **argv)
         case 'a': opt.read_after = n; break;
         case 'E': opt.send_after_eof = true; break;
         case 'n':
-            opt.end = !strcmp(optarg, "rst") ? END_RST : !strcmp(optarg, "hold") ? END_HOLD : END_FIN;
+            opt.end = !strcmp(optarg, "rst")     ? END_RST
+                      : !strcmp(optarg, "hold")  ? END_HOLD
+                      : !strcmp(optarg, "never") ? END_NEVER
+                                                 : END_FIN;
             break;
         case 'R': opt.rst_after = n; break;
         case 'N': opt.connections = n, connections_set = true; break;

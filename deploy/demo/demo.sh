@@ -1,0 +1,242 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# demo.sh BIN_DIR: Outrider at work on this machine, in less than twenty seconds. A CA and its certificates, a service
+# (`orders`) and a caller (`shop`), each with a sidecar; then a request across mutual TLS, a stranger, a rotation and a
+# revocation. Everything stays on loopback and in a folder that is removed at the end. Exit status 0 only when all of
+# it went as the captions say.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+sidecar=$(realpath "$1")/sidecar
+"$here/../deps/packages.sh" demo
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/outrider-demo.XXXXXX")
+pids=()
+cleanup() {
+    local p
+    for p in ${pids[@]+"${pids[@]}"}; do
+        kill "$p" 2>/dev/null || true
+    done
+    wait 2>/dev/null || true
+    rm -rf "$T"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+cd "$T"
+
+if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' off=$'\e[0m'; else bold='' dim='' off=''; fi
+caption() { printf '\n%s%s%s\n' "$bold" "$*" "$off"; }
+show() { sed "s/^/    $dim/; s/\$/$off/" | cut -c1-400; }
+fail() {
+    printf 'demo: %s\n' "$*" >&2
+    tail -n 5 ./*.log >&2 || true
+    exit 1
+}
+wait_until() { # wait_until SECONDS COMMAND...
+    local end=$(($(date +%s%N) + $1 * 1000000000))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(date +%s%N)" -lt "$end" ] || return 1
+        sleep 0.05
+    done
+}
+# A log line, without what is long and says little here.
+log_show() { sed -E 's/ (serial|sha256|bytes_in|bytes_out|duration_ms)=[^ ]*//g' | show; }
+logged() { tail -n "+$(($2 + 1))" "$1.log" | grep -E -- "$3"; } # logged NAME AFTER_LINE WORDS
+lines() { wc -l <"$1.log"; }
+
+# --- certificates ------------------------------------------------------------------------------------------
+cat >openssl.cnf <<'CNF'
+[ca]
+default_ca = any
+[any]
+database = $ENV::CA.db
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = anything
+unique_subject = no
+default_days = 1
+default_crl_days = 1
+[anything]
+commonName = supplied
+[req]
+distinguished_name = dn
+prompt = no
+[dn]
+CNF
+authority() { # authority NAME SUBJECT
+    openssl req -x509 -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -out "$1.crt" \
+        -subj "/CN=$2" -days 1 -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign \
+        -addext subjectKeyIdentifier=hash 2>/dev/null
+    : >"$1.db"
+}
+issue() { # issue CA NAME: a certificate and key in NAME.new/
+    mkdir -p "$2.new"
+    openssl req -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$2.new/tls.key" -out req.pem \
+        -subj "/CN=$2" 2>/dev/null
+    printf '%s\n' '[ext]' basicConstraints=critical,CA:FALSE keyUsage=critical,digitalSignature \
+        extendedKeyUsage=serverAuth,clientAuth "subjectAltName=DNS:$2,URI:spiffe://demo/$2" authorityKeyIdentifier=keyid >ext
+    CA=$1 openssl ca -batch -config openssl.cnf -cert "$1.crt" -keyfile "$1.key" -in req.pem -notext -extfile ext \
+        -extensions ext -out "$2.new/tls.crt" 2>/dev/null
+    cp ca.crt "$2.new/ca.crt"
+}
+generation=0
+publish() { # publish NAME: NAME.new becomes what NAME's sidecar sees, as a Kubernetes volume does it
+    generation=$((generation + 1))
+    mkdir -p "$1"
+    mv "$1.new" "$1/..$generation"
+    ln -s "..$generation" "$1/..next"
+    mv -T "$1/..next" "$1/..data"
+    local f
+    for f in tls.crt tls.key ca.crt crl.pem; do
+        [ -e "$1/$f" ] || ln -sfn "..data/$f" "$1/$f"
+    done
+}
+serial() { openssl x509 -noout -serial -in "$1/tls.crt" | cut -d= -f2; }
+
+caption '1. A CA, and certificates for the service "orders" and its caller "shop"'
+export CA=none
+authority ca 'Demo CA'
+authority other 'Somebody else'
+for name in orders shop; do
+    issue ca $name
+    publish $name
+done
+issue other stranger
+mv stranger.new stranger
+printf 'orders: serial %s\nshop:   serial %s\n' "$(serial orders)" "$(serial shop)" | show
+
+# --- the service and the two sidecars ----------------------------------------------------------------------
+cat >service.py <<'PY'
+import http.server, sys
+class Orders(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = b"three orders, all paid\n"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Orders)
+server.daemon_threads = True
+print(server.server_address[1], flush=True)
+server.serve_forever()
+PY
+python3 service.py >service.port 2>service.log &
+pids+=($!)
+wait_until 5 test -s service.port || fail 'the service does not start'
+service=$(cat service.port)
+read -r inbound outbound health_a health_b < <(python3 -c '
+import socket
+s = [socket.socket() for _ in range(4)]
+for x in s: x.bind(("127.0.0.1", 0))
+print(*[x.getsockname()[1] for x in s])')
+
+config() { # config NAME HEALTH_PORT: the section that follows comes from standard input
+    cat >"$1.conf" <<INI
+[sidecar]
+health = 127.0.0.1:$2
+log_format = text
+drain_timeout = 1s
+drain_delay = 0s
+
+[tls]
+directory = $T/$1
+
+$(cat)
+INI
+}
+config orders "$health_a" <<INI
+[inbound orders]
+listen = 127.0.0.1:$inbound
+forward = 127.0.0.1:$service
+protocol = tcp
+allow_san = spiffe://demo/shop
+INI
+config shop "$health_b" <<INI
+[outbound orders]
+listen = 127.0.0.1:$outbound
+connect = 127.0.0.1:$inbound
+server_name = orders
+INI
+for name in orders shop; do
+    "$sidecar" run -c $name.conf 2>$name.log &
+    pids+=($!)
+done
+wait_until 5 curl -sf "http://127.0.0.1:$health_a/readyz" || fail 'the sidecar of orders is not ready'
+wait_until 5 curl -sf "http://127.0.0.1:$health_b/readyz" || fail 'the sidecar of shop is not ready'
+
+caption '2. A request: shop -> its sidecar ==mutual TLS==> the sidecar of orders -> orders'
+printf 'shop$ curl http://127.0.0.1:%s/\n' "$outbound" | show
+curl -sS --max-time 5 "http://127.0.0.1:$outbound/" >answer || fail 'the request did not get through'
+show <answer
+grep -q 'three orders' answer || fail 'not the answer of the service'
+wait_until 3 logged orders 0 'session.*spiffe://demo/shop' || fail 'no session line with the identity'
+echo '    and the sidecar of orders knows who called:'
+logged orders 0 'session.*spiffe://demo/shop' | tail -n 1 | log_show
+
+caption '3. A stranger, with a certificate of another CA, is refused and told so'
+before=$(lines orders)
+if curl -sS --max-time 5 --connect-to "orders:443:127.0.0.1:$inbound" --cacert ca.crt --cert stranger/tls.crt \
+    --key stranger/tls.key https://orders/ >answer 2>error; then
+    fail 'the stranger got in'
+fi
+show <error
+wait_until 3 logged orders "$before" 'refused.*issuer not trusted' || fail 'no line says why'
+logged orders "$before" 'refused' | tail -n 1 | log_show
+
+caption '4. Rotation: orders gets a new certificate; nobody restarts, nothing is cut'
+python3 - "$outbound" >held 2>&1 <<'PY' &
+import http.client, select, sys, time
+c = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=5)
+def get():
+    c.request("GET", "/")
+    return c.getresponse().read().decode().strip()
+c.connect()
+port = c.sock.getsockname()[1]
+print("open", get(), flush=True)
+while c.sock and not select.select([c.sock], [], [], 0.2)[0]:  # readable: somebody ends it
+    if c.sock.getsockname()[1] != port:
+        break
+    print("alive", get(), flush=True)
+print("cut", flush=True)
+PY
+pids+=($!)
+wait_until 5 grep -q open held || fail 'no connection to hold open'
+seen() { openssl s_client -connect "127.0.0.1:$inbound" -cert shop/tls.crt -key shop/tls.key </dev/null 2>/dev/null |
+    openssl x509 -noout -serial 2>/dev/null | cut -d= -f2; }
+old=$(seen)
+before=$(lines orders)
+issue ca orders
+publish orders
+new=$(serial orders)
+seen_is() { [ "$(seen)" = "$1" ]; }
+wait_until 10 seen_is "$new" || fail 'the new certificate is not served'
+printf 'callers saw serial %s\nand now see    %s\n' "$old" "$new" | show
+[ "$old" != "$new" ] || fail 'the serial did not change'
+alive=$(grep -c alive held || true)
+more_alive() { [ "$(grep -c alive held)" -gt "$((alive + 1))" ]; }
+wait_until 3 more_alive || fail 'the open connection did not survive the rotation'
+echo '    the connection that was open all the while still answers'
+
+caption '5. Revocation: shop is put on the revocation list; its live connection ends'
+CA=ca openssl ca -config openssl.cnf -cert ca.crt -keyfile ca.key -revoke shop/tls.crt 2>/dev/null
+before=$(lines orders)
+mkdir orders.new
+cp orders/tls.crt orders/tls.key orders/ca.crt orders.new/
+CA=ca openssl ca -config openssl.cnf -cert ca.crt -keyfile ca.key -gencrl -out orders.new/crl.pem 2>/dev/null
+start=$(date +%s%N)
+publish orders
+wait_until 10 grep -q cut held || fail 'the live connection was not cut'
+printf 'cut %d ms after the list arrived\n' $((($(date +%s%N) - start) / 1000000)) | show
+wait_until 3 logged orders "$before" 'revoked' || fail 'no line says why'
+logged orders "$before" 'revoked' | head -n 1 | log_show
+if curl -sf --max-time 3 "http://127.0.0.1:$outbound/" >/dev/null; then
+    fail 'a revoked caller got in'
+fi
+echo '    and it does not get in again'
+
+caption 'All as it should be.'
