@@ -91,7 +91,7 @@ void session_judge(struct session *s)
     struct tls_peer *peer = tls_stream_peer(tls);
     int64_t now = time(NULL);
     char why[320] = "";
-    if (!tls_ctx_admits(ctx, peer, now, why, sizeof why)) {
+    if (!tls_stream_admitted(tls, ctx, now, why, sizeof why)) {
         enum tls_status status =
             peer ? tls_peer_verdict(peer, tls_ctx_trust(ctx), tls_ctx_purpose(ctx), now)->status
                  : TLS_NONE_PRESENTED;
