@@ -155,6 +155,9 @@ char *rules_program_print(const struct rules_program *program, size_t *size)
 typedef void (*rules_warn_fn)(void *arg, size_t offset, size_t length, const char *message);
 void rules_program_warn(const struct rules_program *program, rules_warn_fn report, void *arg);
 
+/* Whether B surely matches whenever A does, as far as their form tells. */
+bool rules_program_implies(const struct rules_program *a, const struct rules_program *b);
+
 /* ---- Evaluating
  * -------------------------------------------------------------------------------------------- */
 

@@ -220,3 +220,36 @@ void rules_program_warn(const struct rules_program *program, rules_warn_fn fn, v
     }
     visit(&w, root);
 }
+
+static bool same_text(const struct rules_program *a_program, const struct node *a,
+                      const struct rules_program *b_program, const struct node *b)
+{
+    struct rules_buffer a_text = {0}, b_text = {0};
+    if (a->kind != b->kind)
+        return false;
+    print_node(&a_text, a_program, a);
+    print_node(&b_text, b_program, b);
+    bool same = !a_text.failed && !b_text.failed && a_text.size == b_text.size &&
+                memcmp(a_text.data, b_text.data, a_text.size) == 0;
+    rules_buffer_free(&a_text);
+    rules_buffer_free(&b_text);
+    return same;
+}
+
+bool rules_program_implies(const struct rules_program *a, const struct rules_program *b)
+{
+    struct warn w = {b, NULL, NULL};
+    const struct node *left = a->root, *right = b->root;
+    if (constant(&w, right) == RULES_TRUE &&
+        (right->kind != NODE_COMPARE || right->compare.left->kind == NODE_FIELD))
+        return true;
+    if (same_text(a, left, b, right))
+        return true;
+    for (unsigned i = 0; left->kind == NODE_AND && i < left->logic.count; i++)
+        if (same_text(a, left->logic.operand[i], b, right))
+            return true;
+    for (unsigned i = 0; right->kind == NODE_OR && i < right->logic.count; i++)
+        if (same_text(a, left, b, right->logic.operand[i]))
+            return true;
+    return false;
+}

@@ -54,7 +54,7 @@ struct test_scheme {
     struct rules_scheme scheme;
 };
 
-static void test_scheme_init(struct test_scheme *t)
+static inline void test_scheme_init(struct test_scheme *t)
 {
     const struct rules_scheme *standard = rules_scheme_standard();
     size_t extra = sizeof test_extra_fields / sizeof *test_extra_fields;
@@ -64,8 +64,8 @@ static void test_scheme_init(struct test_scheme *t)
 }
 
 /* Sets the fields of a JSON object; NULL or what is wrong. */
-static const char *test_context_set(struct rules_context *context, struct rules_arena *arena,
-                                    const char *text, size_t size)
+static inline const char *test_context_set(struct rules_context *context, struct rules_arena *arena,
+                                           const char *text, size_t size)
 {
     struct json json;
     json_start(&json, text, size);
