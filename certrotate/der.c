@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "certrotate/der.h"
 
+#include <assert.h>
 #include <string.h>
 
 struct der der_from(const uint8_t *data, size_t size)
@@ -142,6 +143,7 @@ static int two_digits(const uint8_t *p)
 static int64_t days_from_civil(int year, int month, int day)
 {
     static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    assert(month >= 1 && month <= 12);
     int64_t y = year - 1;
     int64_t days = 365 * y + y / 4 - y / 100 + y / 400 + before[month - 1] + day - 1;
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;

@@ -6,16 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-bool failure(struct failure *f, const char *format, ...)
+void failure_set(struct failure *f, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     vsnprintf(f->text, sizeof f->text, format, args);
     va_end(args);
-    return false;
 }
 
-bool failure_errno(struct failure *f, const char *format, ...)
+void failure_set_errno(struct failure *f, const char *format, ...)
 {
     int reason = errno;
     va_list args;
@@ -24,5 +23,4 @@ bool failure_errno(struct failure *f, const char *format, ...)
     va_end(args);
     if (n >= 0 && (size_t)n < sizeof f->text)
         snprintf(f->text + n, sizeof f->text - (size_t)n, ": %s", strerror(reason));
-    return false;
 }

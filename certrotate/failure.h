@@ -9,10 +9,19 @@ struct failure {
     char text[512];
 };
 
-/* Writes the words and returns false: `return failure(f, "...")`. */
-bool failure(struct failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Writes the words and is false: `return failure(f, "...")`. */
+#define failure(f, ...) (failure_set((f), __VA_ARGS__), failure_is_false())
 
 /* The same with the system's reason behind it: "FORMAT...: Permission denied" (errno). */
-bool failure_errno(struct failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define failure_errno(f, ...) (failure_set_errno((f), __VA_ARGS__), failure_is_false())
+
+/* In sight of the compiler: it, and who analyses the code, shall know which way it goes on. */
+static inline bool failure_is_false(void)
+{
+    return false;
+}
+
+void failure_set(struct failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void failure_set_errno(struct failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -140,25 +140,44 @@ static bool is_named(const struct publish_file *files, size_t count, const char 
     return false;
 }
 
-/* Adds the files of the folder FD that are not named yet to ALL; their names and data are heap memory. */
-static bool add_kept(const char *folder, DIR *dir, struct publish_file *all, size_t *count, struct failure *f)
+/* Heap memory behind the files that are kept. */
+struct kept {
+    char *name;
+    uint8_t *data;
+};
+
+static bool read_kept(const char *folder, const char *name, struct publish_file *file, struct kept *kept,
+                      struct failure *f)
+{
+    struct stat st;
+    char *path = file_join(folder, name);
+    kept->name = strdup(name);
+    bool ok = (path && kept->name) || failure(f, "out of memory");
+    if (ok && stat(path, &st) != 0)
+        ok = failure_errno(f, "%s", path);
+    if (ok) {
+        file->name = kept->name;
+        file->mode = st.st_mode & 0777;
+        file->data = kept->data = file_read(path, 64 << 20, &file->size, f);
+        ok = kept->data != NULL;
+    }
+    free(path);
+    return ok;
+}
+
+/* Adds the files in FOLDER that are not named yet to ALL. */
+static bool add_kept(const char *folder, DIR *dir, struct publish_file *all, struct kept *kept, size_t *count,
+                     struct failure *f)
 {
     const struct dirent *entry;
     while ((entry = readdir(dir))) {
-        struct stat st;
         if (entry->d_name[0] == '.' || is_named(all, *count, entry->d_name))
             continue;
         if (*count == PUBLISH_FILES_MAX)
             return failure(f, "%s: more than %d files", folder, PUBLISH_FILES_MAX);
-        char *path = file_join(folder, entry->d_name);
-        struct publish_file *file = &all[*count];
-        file->name = strdup(entry->d_name);
-        file->data = path && stat(path, &st) == 0 ? file_read(path, 64 << 20, &file->size, f)
-                                                  : (failure_errno(f, "%s", folder), NULL);
-        file->mode = st.st_mode & 0777;
+        bool ok = read_kept(folder, entry->d_name, &all[*count], &kept[*count], f);
         ++*count;
-        free(path);
-        if (!file->data || !file->name)
+        if (!ok)
             return false;
     }
     return true;
@@ -167,24 +186,21 @@ static bool add_kept(const char *folder, DIR *dir, struct publish_file *all, siz
 static bool publish_and_keep(const char *directory, const struct publish_file *files, size_t count,
                              int64_t now, struct failure *f)
 {
-    struct publish_file all[PUBLISH_FILES_MAX];
+    struct publish_file all[PUBLISH_FILES_MAX] = {0};
+    struct kept kept[PUBLISH_FILES_MAX] = {0};
     size_t total = count;
     memcpy(all, files, count * sizeof *files);
     char *folder = file_join(directory, "..data");
     DIR *dir = folder ? opendir(folder) : NULL;
-    bool ok = dir ? add_kept(folder, dir, all, &total, f) : failure_errno(f, "%s/..data", directory);
+    bool ok = dir ? add_kept(folder, dir, all, kept, &total, f) : failure_errno(f, "%s/..data", directory);
     if (dir)
         closedir(dir);
     free(folder);
     ok = ok && publish_locked(directory, all, total, now, f);
-    for (size_t i = count; i < total; i++) {
-        union {
-            const void *in;
-            void *out;
-        } name = {all[i].name}, data = {all[i].data};
-        if (data.out)
-            pem_wipe_free(data.out, all[i].size);
-        free(name.out);
+    for (size_t i = 0; i < PUBLISH_FILES_MAX; i++) {
+        if (kept[i].data)
+            pem_wipe_free(kept[i].data, all[i].size);
+        free(kept[i].name);
     }
     return ok;
 }
