@@ -17,11 +17,9 @@
     FAMILY("connections_open", "gauge", "Connections that are open now.")                      \
     ROW(OPEN_IN, "direction=\"inbound\"")                                                      \
     ROW(OPEN_OUT, "direction=\"outbound\"")                                                    \
-    FAMILY("connections_refused_total", "counter",                                             \
-           "Connections closed at once because a limit was reached.")                          \
-    ROW(LIMIT_CONNECTIONS, "limit=\"connections\"")                                            \
-    ROW(LIMIT_HANDSHAKES, "limit=\"handshakes\"")                                              \
-    ROW(LIMIT_MEMORY, "limit=\"memory\"")                                                      \
+    FAMILY("accept_waits_total", "counter",                                                    \
+           "Times that a connection had to wait because a limit was reached.")                 \
+    ROW(ACCEPT_WAITS, "")                                                                      \
     FAMILY("accept_errors_total", "counter", "Failed accepts: descriptors or memory ran out.") \
     ROW(ACCEPT_ERRORS, "")                                                                     \
     FAMILY("handshakes_total", "counter", "TLS handshakes that ended.")                        \

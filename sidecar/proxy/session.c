@@ -109,6 +109,7 @@ static void leave_half_open(struct session *s)
     if (s->half_open) {
         s->half_open = false;
         gate_leave(&s->worker->shared->half_open);
+        worker_room(s->worker);
     }
 }
 
@@ -140,6 +141,7 @@ static void leave_worker(struct session *s)
     counter_sub(&w->counters, s->inbound ? COUNTER_OPEN_IN : COUNTER_OPEN_OUT, 1);
     gate_leave(&w->shared->sessions);
     gate_leave(s->gate);
+    worker_room(w);
 }
 
 void session_finish(struct session *s, enum session_end end, const char *why, bool reset)
@@ -203,13 +205,17 @@ void session_refuse(struct session *s, enum tls_alert alert, enum session_end en
 /* --- accepting ---------------------------------------------------------------------------------------------
  */
 
+/* All three gates or none. */
 static bool enter_gates(struct worker *w, struct gate *gate, uint64_t own_limit)
 {
     const struct config_sidecar *limits = &w->runtime->snapshot->config->sidecar;
     if (!gate_enter(&w->shared->sessions, limits->max_connections))
         return false;
-    if (gate_enter(gate, own_limit))
-        return true;
+    if (gate_enter(gate, own_limit)) {
+        if (gate_enter(&w->shared->half_open, limits->max_handshakes))
+            return true;
+        gate_leave(gate);
+    }
     gate_leave(&w->shared->sessions);
     return false;
 }
@@ -249,7 +255,7 @@ static void begin_inbound(struct session *s)
     endpoint_read_start(&s->leg[DOWN].ep);
 }
 
-void session_accept(struct worker *w, const struct worker_listener *listener, int fd,
+bool session_accept(struct worker *w, const struct worker_listener *listener, int fd,
                     const struct sockaddr *peer)
 {
     const struct config *config = w->runtime->snapshot->config;
@@ -259,21 +265,19 @@ void session_accept(struct worker *w, const struct worker_listener *listener, in
     struct gate *gate =
         inbound ? w->runtime->inbound[listener->index].gate : w->runtime->outbound[listener->index].gate;
 
-    counter_add(&w->counters, inbound ? COUNTER_ACCEPTED_IN : COUNTER_ACCEPTED_OUT, 1);
     if (!enter_gates(w, gate, limits->max_connections)) {
-        counter_add(&w->counters, COUNTER_LIMIT_CONNECTIONS, 1);
-        (void)close(fd);
-        return;
+        counter_add(&w->counters, COUNTER_ACCEPT_WAITS, 1);
+        return false;
     }
-    if (!gate_enter(&w->shared->half_open, config->sidecar.max_handshakes)) {
-        counter_add(&w->counters, COUNTER_LIMIT_HANDSHAKES, 1);
-        goto leave;
-    }
+    counter_add(&w->counters, inbound ? COUNTER_ACCEPTED_IN : COUNTER_ACCEPTED_OUT, 1);
     struct session *s = session_new(w, listener);
     if (s == NULL) {
-        counter_add(&w->counters, COUNTER_LIMIT_MEMORY, 1);
+        counter_add(&w->counters, COUNTER_END_ERROR, 1);
         gate_leave(&w->shared->half_open);
-        goto leave;
+        gate_leave(gate);
+        gate_leave(&w->shared->sessions);
+        (void)close(fd);
+        return true;
     }
     s->half_open = true;
     net_addr_set(&s->peer, peer);
@@ -287,11 +291,7 @@ void session_accept(struct worker *w, const struct worker_listener *listener, in
         begin_inbound(s);
     else
         start_connect(s);
-    return;
-leave:
-    gate_leave(gate);
-    gate_leave(&w->shared->sessions);
-    (void)close(fd);
+    return true;
 }
 
 /* --- before the relay: bytes by state ----------------------------------------------------------------------

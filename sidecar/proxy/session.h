@@ -84,8 +84,8 @@ struct session {
     struct leg leg[2];
 };
 
-/* Takes FD over. Nothing comes about where a limit is reached. */
-void session_accept(struct worker *worker, const struct worker_listener *listener, int fd,
+/* Takes FD over. False: a limit is reached, and FD is the caller's still, to try again. */
+bool session_accept(struct worker *worker, const struct worker_listener *listener, int fd,
                     const struct sockaddr *peer);
 
 /* The wheel told ENTRY (of a session) that its deadline passed. */

@@ -121,15 +121,50 @@ struct resolver *worker_resolver(struct worker *w, const char *host)
 /* --- listeners ---------------------------------------------------------------------------------------------
  */
 
+enum { RETRY = 20 /* ms: another worker's gate may have been left */ };
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct worker *w = timer->data;
+    bool waiting = false;
+    for (struct worker_listener *l = w->listeners; l; l = l->next) {
+        if (l->held < 0)
+            continue;
+        if (session_accept(w, l, l->held, (const struct sockaddr *)&l->held_peer)) {
+            l->held = -1;
+            net_acceptor_resume(l->acceptor);
+        } else {
+            waiting = true;
+        }
+    }
+    if (waiting)
+        (void)uv_timer_start(timer, on_retry, RETRY, 0);
+}
+
+void worker_room(struct worker *w)
+{
+    if (uv_is_active((uv_handle_t *)&w->retry))
+        (void)uv_timer_start(&w->retry, on_retry, 0, 0);
+}
+
 static void on_accept(void *arg, int fd, const struct sockaddr *peer)
 {
     struct worker_listener *l = arg;
-    session_accept(l->worker, l, fd, peer);
+    struct worker *w = l->worker;
+    if (session_accept(w, l, fd, peer))
+        return;
+    l->held = fd;
+    memcpy(&l->held_peer, peer, sizeof l->held_peer);
+    net_acceptor_pause(l->acceptor);
+    if (!uv_is_active((uv_handle_t *)&w->retry))
+        (void)uv_timer_start(&w->retry, on_retry, RETRY, 0);
 }
 
 static void listener_close(struct worker_listener *l)
 {
     net_acceptor_close(l->acceptor);
+    if (l->held >= 0)
+        (void)close(l->held);
     free(l);
 }
 
@@ -183,6 +218,7 @@ static void open_listener(struct worker *w, const struct worker_socket *socket)
                                   .inbound = socket->inbound,
                                   .index = socket->index,
                                   .keep = true,
+                                  .held = -1,
                                   .next = w->listeners};
     l->acceptor = net_acceptor_start(&w->loop, socket->fd, on_accept, l);
     if (l->acceptor == NULL) {
@@ -243,6 +279,7 @@ static void end_everything(struct worker *w)
         session_kill(w->sessions, SESSION_END_DRAINED, "the sidecar stops");
     (void)uv_idle_stop(&w->sweep);
     uv_close((uv_handle_t *)&w->timer, NULL);
+    uv_close((uv_handle_t *)&w->retry, NULL);
     uv_close((uv_handle_t *)&w->judge, NULL);
     uv_close((uv_handle_t *)&w->sweep, NULL);
     uv_close((uv_handle_t *)&w->wake, NULL);
@@ -250,10 +287,20 @@ static void end_everything(struct worker *w)
     resolver_close(w->resolver);
 }
 
+static void count_accept_errors(struct worker *w)
+{
+    for (struct worker_listener *l = w->listeners; l; l = l->next) {
+        uint64_t exhausted = net_acceptor_stats(l->acceptor)->exhausted;
+        counter_add(&w->counters, COUNTER_ACCEPT_ERRORS, exhausted - l->exhausted);
+        l->exhausted = exhausted;
+    }
+}
+
 static void on_wake(uv_async_t *async)
 {
     struct worker *w = async->data;
     __atomic_store_n(&w->beat, uv_hrtime() / 1000000, __ATOMIC_RELAXED);
+    count_accept_errors(w);
     uv_mutex_lock(&w->mutex);
     struct snapshot *next = w->next;
     struct worker_socket *sockets = w->next_sockets;
@@ -302,6 +349,8 @@ static bool init_loop(struct worker *w, const char **cause)
     if (err == 0)
         err = uv_timer_init(&w->loop, &w->timer);
     if (err == 0)
+        err = uv_timer_init(&w->loop, &w->retry);
+    if (err == 0)
         err = uv_timer_init(&w->loop, &w->judge);
     if (err == 0)
         err = uv_idle_init(&w->loop, &w->sweep);
@@ -309,6 +358,7 @@ static bool init_loop(struct worker *w, const char **cause)
         err = endpoint_io_init(&w->endpoints, &w->loop);
     w->wake.data = w;
     w->timer.data = w;
+    w->retry.data = w;
     w->judge.data = w;
     w->sweep.data = w;
     if (err != 0)

@@ -44,6 +44,9 @@ struct worker_listener {
     bool inbound;
     size_t index; /* in the current configuration */
     bool keep;    /* while a new snapshot is adopted: it is still wanted */
+    int held;     /* accepted where there was no room: it waits, and the others in the backlog; -1: none */
+    struct sockaddr_storage held_peer;
+    uint64_t exhausted; /* of the acceptor's, those counted */
 };
 
 struct worker {
@@ -54,6 +57,7 @@ struct worker {
     uv_loop_t loop;
     uv_async_t wake;
     uv_timer_t timer; /* the wheel's */
+    uv_timer_t retry; /* looks for room again, for the connections that listeners hold */
     uv_timer_t judge; /* when the first verdict on a live session runs out */
     uv_idle_t sweep;  /* judging live sessions, a slice a turn */
 
@@ -112,6 +116,8 @@ void worker_stop(struct worker *worker);
 /* --- for sessions, on the worker's own thread
  * --------------------------------------------------------------- */
 
+/* A gate has been left: held connections may go in, with the loop's next turn. */
+void worker_room(struct worker *worker);
 /* The wheel has a nearer deadline than before, perhaps. */
 void worker_timer_update(struct worker *worker);
 /* A verdict that holds a live session ends at AT (seconds since 1970). */
