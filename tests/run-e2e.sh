@@ -14,6 +14,9 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(realpath "$1") tools=$(realpath "$2") || exit 2
+for p in "$bin/sidecar" "$tools/tcp" "$tools/load"; do
+    [ -x "$p" ] || { echo "run-e2e.sh: there is no $p"; exit 2; }
+done
 shift 2
 threads=0
 [ "${1:-}" = --threads ] && { threads=1; shift; }
