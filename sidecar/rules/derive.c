@@ -200,7 +200,7 @@ static struct rules_bytes percent_decoded(struct rules_pool *pool, struct rules_
             low = rules_hex(in.data[i + 2]);
         }
         bool escape = high >= 0 && low >= 0;
-        out[n++] = escape ? (uint8_t)(high << 4 | low) : in.data[i];
+        out[n++] = (uint8_t)(escape ? high << 4 | low : in.data[i]);
         i += escape ? 2 : 0;
     }
     return (struct rules_bytes){out, n};

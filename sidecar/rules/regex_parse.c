@@ -218,7 +218,7 @@ static bool read_flags(struct regex_parser *p, size_t group, bool *any)
     *any = false;
     while ((c = regex_char(p)) != ':' && c != ')') {
         const char *name = c > 0 && c < 128 ? strchr(names, (int)c) : NULL;
-        uint8_t bit = name ? (uint8_t)(1 << (name - names)) : c == 'u' ? 0x40 : 0;
+        uint8_t bit = (uint8_t)(name ? 1 << (name - names) : c == 'u' ? 0x40 : 0);
         if (c == REGEX_EOF)
             return regex_fail(p, group, p->at - group, "the group is not closed");
         if (c == '-' && minus != SIZE_MAX)
