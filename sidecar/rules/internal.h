@@ -229,7 +229,8 @@ bool parse_value(struct parser *p, struct node **node); /* field or call, with i
 bool parse_comparison(struct parser *p, struct node *value, struct node **node); /* what follows a value */
 bool parse_comparison_starts(const struct parser *p); /* after blanks: an operator? */
 bool parse_whole_value(struct parser *p, struct node **node);
-bool parse_enter(struct parser *p, size_t at); /* one level deeper; undo by p->depth-- */
+bool parse_whole_key(struct parser *p, struct node **node); /* arrays as well */
+bool parse_enter(struct parser *p, size_t at);              /* one level deeper; undo by p->depth-- */
 bool parse_call(struct parser *p, const struct function *function, size_t at, struct node **node);
 
 enum arg_want { ARG_ANY, ARG_REGEX };

@@ -561,24 +561,45 @@ bool parse_filter(struct parser *p, struct node **node)
     return true;
 }
 
-bool parse_whole_value(struct parser *p, struct node **node)
+/* A literal, a value or a condition, up to the end. */
+static bool parse_whole(struct parser *p, struct node **node)
 {
-    char type[RULES_TYPE_TEXT];
     size_t start = p->at;
     if (!parse_arg(p, ARG_ANY, node))
         return false;
     lex_space(p);
     if (p->at < p->end && (*node)->kind != NODE_LITERAL) {
         p->at = start;
-        p->regexes = 0;
         p->regex_replaces = 0;
         return parse_filter(p, node);
     }
-    if (!at_end(p))
+    return at_end(p);
+}
+
+bool parse_whole_value(struct parser *p, struct node **node)
+{
+    char type[RULES_TYPE_TEXT];
+    if (!parse_whole(p, node))
         return false;
     if ((*node)->each || rules_type_layer((*node)->type))
         return parser_fail(p, RULES_TYPE_MISMATCH, (*node)->at, (*node)->length,
                            "expected one Bytes, Int, Ip or Bool; this is %s%s",
+                           (*node)->each ? "each of several " : "",
+                           rules_type_text((*node)->type, type, sizeof type));
+    return true;
+}
+
+bool parse_whole_key(struct parser *p, struct node **node)
+{
+    char type[RULES_TYPE_TEXT];
+    if (!parse_whole(p, node))
+        return false;
+    uint32_t element = (*node)->type;
+    if (rules_type_layer(element) == RULES_ARRAY)
+        element = rules_type_inner(element);
+    if ((*node)->each || rules_type_layer(element))
+        return parser_fail(p, RULES_TYPE_MISMATCH, (*node)->at, (*node)->length,
+                           "expected a single value or an array of such; this is %s%s",
                            (*node)->each ? "each of several " : "",
                            rules_type_text((*node)->type, type, sizeof type));
     return true;

@@ -106,6 +106,12 @@ struct rules_program *rules_compile_value(const struct rules_env *env, const cha
     return compile(env, text, size, error, parse_whole_value);
 }
 
+struct rules_program *rules_compile_key(const struct rules_env *env, const char *text, size_t size,
+                                        struct rules_error *error)
+{
+    return compile(env, text, size, error, parse_whole_key);
+}
+
 const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, size_t at, size_t length)
 {
     (void)pattern;

@@ -134,6 +134,11 @@ struct rules_program *rules_compile(const struct rules_env *env, const char *tex
 /* The same for an expression of any scalar type: a field, a function call, a literal, a filter. */
 struct rules_program *rules_compile_value(const struct rules_env *env, const char *text, size_t size,
                                           struct rules_error *error) __attribute__((warn_unused_result));
+
+/* The same for what things are counted by: arrays too. */
+struct rules_program *rules_compile_key(const struct rules_env *env, const char *text, size_t size,
+                                        struct rules_error *error) __attribute__((warn_unused_result));
+
 void rules_free(struct rules_program *program);
 
 /* The type it gives (RULES_BOOL for a filter); the phases, and the number of the fields it uses. */

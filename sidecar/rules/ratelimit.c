@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The limits of a snapshot: whom they hit, what they count, by what. */
+#include "sidecar/rules/ratelimit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sidecar/rules/internal.h"
+#include "sidecar/rules/ratelimit_internal.h"
+
+struct limit {
+    const char *name;
+    struct rules_program *expression;
+    struct rules_program *counting; /* NULL: EXPRESSION */
+    struct rules_program *characteristic[RATELIMIT_CHARACTERISTICS_MAX];
+    size_t characteristics;
+    struct ratelimit_window window;
+    bool log_only;
+    bool by_response;
+    unsigned status;
+    const char *body;
+    const char **inbound;
+    size_t inbounds;
+};
+
+struct ratelimit_plan {
+    struct ratelimit_plan *next;
+    const struct ratelimits *limits;
+    const char *inbound;
+    uint8_t number[RATELIMITS_MAX];
+    size_t count;
+    uint8_t phases;
+    uint64_t fields[RULES_FIELD_WORDS];
+};
+
+struct ratelimits {
+    struct rules_arena arena;
+    struct limit limit[RATELIMITS_MAX];
+    size_t count;
+    struct ratelimit_plan *plan;
+};
+
+struct ratelimits *ratelimits_new(void)
+{
+    return calloc(1, sizeof(struct ratelimits));
+}
+
+static void limit_clear(struct limit *limit)
+{
+    rules_free(limit->expression);
+    rules_free(limit->counting);
+    for (size_t i = 0; i < limit->characteristics; i++)
+        rules_free(limit->characteristic[i]);
+    memset(limit, 0, sizeof *limit);
+}
+
+void ratelimits_free(struct ratelimits *limits)
+{
+    if (!limits)
+        return;
+    for (size_t i = 0; i < limits->count; i++)
+        limit_clear(&limits->limit[i]);
+    rules_arena_free(&limits->arena);
+    free(limits);
+}
+
+static bool add_failed(struct rules_error *error, enum rules_error_kind kind, const char *message)
+{
+    memset(error, 0, sizeof *error);
+    error->kind = kind;
+    error->line = error->column = 1;
+    snprintf(error->message, sizeof error->message, "%s", message);
+    return false;
+}
+
+static bool no_memory(struct rules_error *error)
+{
+    return add_failed(error, RULES_OUT_OF_MEMORY, "out of memory");
+}
+
+static bool compile(struct limit *to, const struct rules_env *env, const struct ratelimit_limit *from,
+                    struct rules_error *error, int *where)
+{
+    struct rules_env before = *env, after = *env;
+    before.phases = RULES_CONNECTION | RULES_REQUEST;
+    after.phases = RULES_CONNECTION | RULES_REQUEST | RULES_RESPONSE;
+    *where = -2;
+    to->expression =
+        rules_compile(&before, (const char *)from->expression.data, from->expression.size, error);
+    if (!to->expression)
+        return false;
+    *where = -1;
+    if (from->counting.size > 0) {
+        to->counting = rules_compile(&after, (const char *)from->counting.data, from->counting.size, error);
+        if (!to->counting)
+            return false;
+        to->by_response = rules_program_phases(to->counting) & RULES_RESPONSE;
+    }
+    for (size_t i = 0; i < from->characteristics; i++) {
+        struct rules_bytes text = from->characteristic[i];
+        *where = (int)i;
+        to->characteristic[i] = rules_compile_key(&before, (const char *)text.data, text.size, error);
+        if (!to->characteristic[i])
+            return false;
+        to->characteristics++;
+    }
+    return true;
+}
+
+static bool copy(struct ratelimits *limits, struct limit *to, const struct ratelimit_limit *from)
+{
+    struct rules_arena *arena = &limits->arena;
+    to->window = (struct ratelimit_window){from->requests, from->period, from->mitigation_timeout};
+    to->log_only = from->log_only;
+    to->status = from->status ? from->status : 429;
+    to->name = rules_arena_copy(arena, from->name, strlen(from->name) + 1);
+    to->body = from->body ? rules_arena_copy(arena, from->body, strlen(from->body) + 1) : NULL;
+    to->inbound = rules_arena_take(arena, (from->inbounds + 1) * sizeof *to->inbound);
+    to->inbounds = from->inbounds;
+    if (!to->name || (from->body && !to->body) || !to->inbound)
+        return false;
+    for (size_t i = 0; i < from->inbounds; i++)
+        if (!(to->inbound[i] = rules_arena_copy(arena, from->inbound[i], strlen(from->inbound[i]) + 1)))
+            return false;
+    return true;
+}
+
+bool ratelimits_add(struct ratelimits *limits, const struct rules_env *env,
+                    const struct ratelimit_limit *limit, struct rules_error *error, int *where)
+{
+    struct limit *to = &limits->limit[limits->count];
+    *where = -2;
+    if (limits->count == RATELIMITS_MAX)
+        return add_failed(error, RULES_TOO_MANY, "too many rate limits");
+    if (limit->characteristics < 1 || limit->characteristics > RATELIMIT_CHARACTERISTICS_MAX)
+        return add_failed(error, RULES_TOO_MANY, "a rate limit has one to eight characteristics");
+    if (limit->requests < 1 || limit->period < 1 || limit->period > INT64_MAX / 4 ||
+        limit->mitigation_timeout > INT64_MAX / 4)
+        return add_failed(error, RULES_INVALID_ARGUMENT_VALUE, "requests and period must be positive");
+    memset(to, 0, sizeof *to);
+    if (!compile(to, env, limit, error, where) || (!copy(limits, to, limit) && !no_memory(error))) {
+        limit_clear(to);
+        return false;
+    }
+    limits->count++;
+    return true;
+}
+
+static bool applies(const struct limit *limit, const char *inbound)
+{
+    for (size_t i = 0; i < limit->inbounds; i++)
+        if (strcmp(limit->inbound[i], inbound) == 0)
+            return true;
+    return limit->inbounds == 0;
+}
+
+static void plan_program(struct ratelimit_plan *plan, const struct rules_program *program)
+{
+    if (!program)
+        return;
+    plan->phases |= program->phases;
+    for (unsigned word = 0; word < RULES_FIELD_WORDS; word++)
+        plan->fields[word] |= program->fields[word];
+}
+
+const struct ratelimit_plan *ratelimits_plan(struct ratelimits *limits, const char *inbound)
+{
+    struct ratelimit_plan *plan;
+    for (plan = limits->plan; plan; plan = plan->next)
+        if (strcmp(plan->inbound, inbound) == 0)
+            return plan;
+    plan = rules_arena_take(&limits->arena, sizeof *plan);
+    if (!plan)
+        return NULL;
+    plan->limits = limits;
+    plan->inbound = rules_arena_copy(&limits->arena, inbound, strlen(inbound) + 1);
+    if (!plan->inbound)
+        return NULL;
+    for (size_t i = 0; i < limits->count; i++) {
+        const struct limit *limit = &limits->limit[i];
+        if (!applies(limit, inbound))
+            continue;
+        plan->number[plan->count++] = (uint8_t)i;
+        plan_program(plan, limit->expression);
+        plan_program(plan, limit->counting);
+        for (size_t k = 0; k < limit->characteristics; k++)
+            plan_program(plan, limit->characteristic[k]);
+    }
+    plan->next = limits->plan;
+    limits->plan = plan;
+    return plan;
+}
+
+size_t ratelimit_plan_count(const struct ratelimit_plan *plan)
+{
+    return plan->count;
+}
+
+uint8_t ratelimit_plan_phases(const struct ratelimit_plan *plan)
+{
+    return plan->phases;
+}
+
+bool ratelimit_plan_uses(const struct ratelimit_plan *plan, unsigned field)
+{
+    return field < RULES_FIELDS_MAX && plan->fields[field / 64] >> field % 64 & 1;
+}
+
+size_t ratelimits_count(const struct ratelimits *limits)
+{
+    return limits->count;
+}
+
+const char *ratelimits_name(const struct ratelimits *limits, size_t number)
+{
+    return limits->limit[number].name;
+}
+
+/* ---- Keys
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+/* So that no two different values are hashed from the same bytes; a missing one differs from an empty one. */
+static void hash_value(struct ratelimit_hash *hash, const struct rules_value *value)
+{
+    uint64_t size = rules_type_layer(value->type) == RULES_ARRAY ? value->array.count
+                    : value->type == RULES_BYTES                 ? value->bytes.size
+                                                                 : 0;
+    ratelimit_hash_add(hash, &value->type, sizeof value->type);
+    ratelimit_hash_add(hash, &size, sizeof size);
+    if (rules_type_layer(value->type) == RULES_ARRAY) {
+        for (size_t i = 0; i < value->array.count; i++)
+            hash_value(hash, &value->array.item[i]);
+        return;
+    }
+    switch (value->type) {
+    case RULES_BOOL: ratelimit_hash_add(hash, &value->boolean, 1); break;
+    case RULES_INT: ratelimit_hash_add(hash, &value->integer, sizeof value->integer); break;
+    case RULES_BYTES: ratelimit_hash_add(hash, value->bytes.data, value->bytes.size); break;
+    case RULES_IP:
+        ratelimit_hash_add(hash, &value->ip.family, 1);
+        ratelimit_hash_add(hash, value->ip.addr, sizeof value->ip.addr);
+        break;
+    default: break;
+    }
+}
+
+/* The entry of this request: the limit's name and period, and the characteristics. False: not evaluable. */
+static bool key_of(const struct limit *limit, const struct ratelimit_table *table,
+                   struct rules_context *context, struct rules_scratch *scratch, uint64_t key[2])
+{
+    struct ratelimit_hash hash;
+    ratelimit_hash_start(&hash, table);
+    ratelimit_hash_add(&hash, limit->name, strlen(limit->name) + 1);
+    ratelimit_hash_add(&hash, &limit->window.period, sizeof limit->window.period);
+    for (size_t i = 0; i < limit->characteristics; i++) {
+        struct rules_value value;
+        rules_eval_value(limit->characteristic[i], context, scratch, &value);
+        if (scratch->overflow)
+            return false;
+        hash_value(&hash, &value);
+    }
+    ratelimit_hash_end(&hash, key);
+    return true;
+}
+
+/* ---- Deciding
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void act(const struct limit *limit, size_t number, uint64_t retry_after,
+                struct ratelimit_counter *counter, struct ratelimit_decision *decision)
+{
+    if (counter)
+        counter[number].acted++;
+    if (limit->log_only) {
+        if (decision->notes < RATELIMIT_NOTES_MAX)
+            decision->note[decision->notes] = (uint16_t)number;
+        decision->notes++;
+        return;
+    }
+    decision->refuse = true;
+    decision->limit = (int)number;
+    decision->status = limit->status;
+    decision->body = limit->body;
+    decision->retry_after = retry_after;
+}
+
+static bool evaluate(const struct rules_program *program, struct rules_context *context,
+                     struct rules_scratch *scratch)
+{
+    bool result = rules_eval(program, context, scratch);
+    return result || scratch->overflow;
+}
+
+static void remember(struct ratelimit_pending *pending, size_t number, const uint64_t key[2])
+{
+    if (pending->count == RATELIMIT_PENDING_MAX)
+        return;
+    pending->item[pending->count].limit = (uint16_t)number;
+    pending->item[pending->count].key[0] = key[0];
+    pending->item[pending->count++].key[1] = key[1];
+}
+
+void ratelimit_request(const struct ratelimit_plan *plan, struct ratelimit_table *table,
+                       struct rules_context *context, struct rules_scratch *scratch, uint64_t now,
+                       struct ratelimit_counter *counter, struct ratelimit_pending *pending,
+                       struct ratelimit_decision *decision)
+{
+    memset(decision, 0, sizeof *decision);
+    decision->limit = -1;
+    pending->count = 0;
+    for (size_t i = 0; i < plan->count && !decision->refuse; i++) {
+        size_t number = plan->number[i];
+        const struct limit *limit = &plan->limits->limit[number];
+        bool hits = evaluate(limit->expression, context, scratch);
+        bool counts = limit->by_response ? false
+                      : limit->counting  ? evaluate(limit->counting, context, scratch)
+                                         : hits;
+        uint64_t key[2], retry_after = 1;
+        if (!hits && !counts && !limit->by_response)
+            continue;
+        if (!key_of(limit, table, context, scratch, key)) {
+            if (hits)
+                act(limit, number, retry_after, counter, decision);
+            continue;
+        }
+        if (limit->by_response)
+            remember(pending, number, key);
+        enum ratelimit_use use = !counts                    ? RATELIMIT_LOOK
+                                 : hits && !limit->log_only ? RATELIMIT_TAKE
+                                                            : RATELIMIT_COUNT;
+        if (counts && counter)
+            counter[number].counted++;
+        bool over = (hits || counts) && ratelimit_hit(table, key, &limit->window, use, now, &retry_after);
+        if (over && hits)
+            act(limit, number, retry_after, counter, decision);
+    }
+}
+
+void ratelimit_response(const struct ratelimit_plan *plan, struct ratelimit_table *table,
+                        struct rules_context *context, struct rules_scratch *scratch, uint64_t now,
+                        struct ratelimit_counter *counter, const struct ratelimit_pending *pending)
+{
+    for (unsigned i = 0; i < pending->count; i++) {
+        size_t number = pending->item[i].limit;
+        const struct limit *limit = &plan->limits->limit[number];
+        uint64_t retry_after;
+        if (!evaluate(limit->counting, context, scratch))
+            continue;
+        if (counter)
+            counter[number].counted++;
+        ratelimit_hit(table, pending->item[i].key, &limit->window, RATELIMIT_COUNT, now, &retry_after);
+    }
+}
