@@ -87,6 +87,20 @@ static void expiry_metrics(const struct proxy *p, struct metrics_text *out)
     }
 }
 
+static void stall_metrics(const struct proxy *p, struct metrics_text *out)
+{
+    metrics_family(out, "loop_stall_seconds_max", "gauge",
+                   "Longest time that a worker was kept from its sockets in the last half minute.");
+    for (unsigned i = 0; i < p->count; i++)
+        metrics_append(out, "outrider_loop_stall_seconds_max{worker=\"%u\"} %.6f\n", i,
+                       (double)stall_longest(&p->workers[i]->stall) / 1e9);
+    metrics_family(out, "reload_stall_seconds", "gauge",
+                   "Longest time that the last reload kept a worker from its sockets.");
+    for (unsigned i = 0; i < p->count; i++)
+        metrics_append(out, "outrider_reload_stall_seconds{worker=\"%u\"} %.6f\n", i,
+                       (double)stall_reload(&p->workers[i]->stall) / 1e9);
+}
+
 static void render_metrics(void *arg, struct metrics_text *out)
 {
     const struct proxy *p = arg;
@@ -111,6 +125,7 @@ static void render_metrics(void *arg, struct metrics_text *out)
     expiry_metrics(p, out);
     metrics_family(out, "workers", "gauge", "Worker threads.");
     metrics_append(out, "outrider_workers %u\n", p->count);
+    stall_metrics(p, out);
     metrics_family(out, "log_lines_dropped_total", "counter",
                    "Log lines dropped because the reader was slow.");
     metrics_append(out, "outrider_log_lines_dropped_total %llu\n", (unsigned long long)log_dropped(p->log));

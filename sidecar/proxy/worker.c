@@ -12,7 +12,7 @@
 
 enum {
     IDLE_PEERS = 256 * 1024, /* bytes of peers without a session that are kept */
-    SWEEP_SLICE = 64,        /* live sessions judged in one turn of the loop */
+    SWEEP_SLICE = 1000000,   /* ns in one turn of the loop for judging live sessions */
     RECHECK_MAX = 60,        /* s after which verdicts are looked at, should the clock have jumped */
 };
 
@@ -40,11 +40,13 @@ void worker_timer_update(struct worker *w)
 static void on_sweep(uv_idle_t *sweep)
 {
     struct worker *w = sweep->data;
-    for (int i = 0; i < SWEEP_SLICE && w->sweep_at; i++) {
+    uint64_t start = uv_hrtime();
+    while (w->sweep_at && uv_hrtime() - start < SWEEP_SLICE) {
         struct session *s = w->sweep_at;
         w->sweep_at = s->next;
         session_judge(s);
     }
+    stall_reload_worked(&w->stall, start);
     if (w->sweep_at == NULL)
         (void)uv_idle_stop(sweep);
 }
@@ -253,6 +255,7 @@ static void adopt(struct worker *w, struct snapshot *snapshot, const struct work
                   size_t count)
 {
     char error[SNAPSHOT_ERROR];
+    uint64_t start = uv_hrtime();
     struct runtime *runtime = runtime_new(snapshot, w->peers, error);
     if (runtime == NULL) {
         /* The main thread has built one on trial: memory ran out since. What there is goes on. */
@@ -269,6 +272,8 @@ static void adopt(struct worker *w, struct snapshot *snapshot, const struct work
     __atomic_store_n(&w->adopted, snapshot->generation, __ATOMIC_RELEASE);
     if (w->resolver)
         (void)resolver_reload(w->resolver);
+    stall_reload_begins(&w->stall);
+    stall_reload_worked(&w->stall, start);
     start_sweep(w);
 }
 
@@ -283,6 +288,7 @@ static void end_everything(struct worker *w)
     uv_close((uv_handle_t *)&w->judge, NULL);
     uv_close((uv_handle_t *)&w->sweep, NULL);
     uv_close((uv_handle_t *)&w->wake, NULL);
+    stall_close(&w->stall);
     endpoint_io_close(&w->endpoints, NULL);
     resolver_close(w->resolver);
 }
@@ -354,6 +360,8 @@ static bool init_loop(struct worker *w, const char **cause)
         err = uv_timer_init(&w->loop, &w->judge);
     if (err == 0)
         err = uv_idle_init(&w->loop, &w->sweep);
+    if (err == 0)
+        err = stall_init(&w->stall, &w->loop);
     if (err == 0)
         err = endpoint_io_init(&w->endpoints, &w->loop);
     w->wake.data = w;

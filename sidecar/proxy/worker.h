@@ -18,6 +18,7 @@
 #include "sidecar/net/resolve.h"
 #include "sidecar/proxy/gate.h"
 #include "sidecar/proxy/snapshot.h"
+#include "sidecar/proxy/stall.h"
 #include "sidecar/proxy/wheel.h"
 
 /* What all workers have in common. */
@@ -60,6 +61,7 @@ struct worker {
     uv_timer_t retry; /* looks for room again, for the connections that listeners hold */
     uv_timer_t judge; /* when the first verdict on a live session runs out */
     uv_idle_t sweep;  /* judging live sessions, a slice a turn */
+    struct stall stall;
 
     struct endpoint_io endpoints;
     struct tls_io tls;
