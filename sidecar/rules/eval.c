@@ -233,13 +233,14 @@ static bool in_set(const struct node *node, const struct rules_value *left)
 static bool compare(struct run *run, const struct node *node, const struct rules_value *left,
                     const struct rules_value *right)
 {
-    (void)run;
     switch (node->op) {
     case CMP_IN: return in_set(node, left);
     case CMP_IN_LIST: return rules_list_has(node->compare.list.list, left);
     case CMP_BIT_AND: return left->integer & right->integer;
     case CMP_CONTAINS: return contains(left->bytes, right->bytes);
-    case CMP_MATCHES: return false;
+    case CMP_MATCHES:
+        return regex_match(node->compare.regex.regex, run->scratch->regex, left->bytes.data,
+                           left->bytes.size);
     case CMP_WILDCARD:
     case CMP_STRICT_WILDCARD:
         return wildcard_match(node->compare.wildcard, left->bytes.data, left->bytes.size, NULL, 0);

@@ -411,6 +411,46 @@ RUN(wildcard_replace)
         replace(run, replacement, none, none, stars, out);
 }
 
+static bool check_regex_replace(struct parser *p, struct node *call)
+{
+    struct node **arg = call->call.arg;
+    if (p->regex_replaces++ > 0)
+        return parser_fail(p, RULES_TOO_MANY, call->at, call->length,
+                           "regex_replace() may be used once in an expression");
+    struct replacement *replacement = rules_arena_take(&p->program->arena, sizeof *replacement);
+    if (!replacement)
+        return parser_no_memory(p);
+    replacement->regex = parse_regex(p, arg[1]->literal.bytes, arg[1]->at, arg[1]->length, true);
+    if (!replacement->regex)
+        return false;
+    unsigned groups = regex_captures(replacement->regex);
+    call->call.data = replacement;
+    return parse_replacement(p, arg[2], groups < REGEX_CAPTURES_MAX ? groups : REGEX_CAPTURES_MAX,
+                             replacement);
+}
+
+RUN(regex_replace)
+{
+    UNUSED;
+    const struct replacement *replacement = node->call.data;
+    struct regex_span span[REGEX_CAPTURES_MAX + 1];
+    struct rules_bytes group[REGEX_CAPTURES_MAX], all = arg[0].bytes;
+    if (!regex_find(replacement->regex, run->scratch->regex, all.data, all.size, span,
+                    REGEX_CAPTURES_MAX + 1)) {
+        *out = arg[0];
+        return;
+    }
+    for (unsigned i = 0; i < REGEX_CAPTURES_MAX; i++) {
+        struct regex_span found = span[i + 1];
+        group[i] = (struct rules_bytes){NULL, 0};
+        if (found.start != SIZE_MAX)
+            group[i] = (struct rules_bytes){all.data + found.start, found.end - found.start};
+    }
+    struct rules_bytes before = {all.data, span[0].start};
+    struct rules_bytes after = {all.data + span[0].end, all.size - span[0].end};
+    replace(run, replacement, before, after, group, out);
+}
+
 #define V PARAM_VALUE
 #define L PARAM_LITERAL
 #define B PARAM_BOTH
@@ -444,6 +484,15 @@ const struct function functions_text[] = {
      {{V, PARAM_BYTES, false}, {L, PARAM_BYTES, false}},
      check_remove_query_args,
      run_remove_query_args},
+    {"regex_replace",
+     RULES_BYTES,
+     3,
+     3,
+     3,
+     false,
+     {{V, PARAM_BYTES, false}, {L, PARAM_BYTES, true}, {L, PARAM_BYTES, false}},
+     check_regex_replace,
+     run_regex_replace},
     {"wildcard_replace",
      RULES_BYTES,
      3,

@@ -8,8 +8,7 @@
 #include "sidecar/rules/rules.h"
 #include "sidecar/rules/list.h"
 #include "sidecar/rules/memory.h"
-
-struct regex;
+#include "sidecar/rules/regex.h"
 
 /* ---- Sets
  * ----------------------------------------------------------------------------------------------------- */
@@ -181,6 +180,7 @@ struct rules_program {
     uint64_t fields[RULES_FIELD_WORDS];
     struct regex **regex;
     unsigned regex_count;
+    size_t regex_memory;
     const struct rules_scheme *scheme;
 };
 
@@ -196,7 +196,7 @@ struct parser {
     struct rules_program *program;
     struct rules_error *error;
     unsigned depth;
-    unsigned regexes, regex_replaces;
+    unsigned regex_replaces;
 };
 
 /* Each returns true, or false with the parser's error set. */
@@ -240,7 +240,8 @@ struct node *parse_node(struct parser *p, enum node_kind kind, uint32_t type, si
 const char *node_describe(const struct node *node); /* "a field", "a string" ... */
 
 /* Compiles and keeps a regex for the program; PATTERN_AT is where it stands. */
-const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, size_t at, size_t length);
+const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, size_t at, size_t length,
+                                bool captures);
 
 /* ---- Functions
  * --------------------------------------------------------------------------------------------------- */

@@ -114,12 +114,17 @@ bool rules_scratch_init(struct rules_scratch *scratch, size_t size)
     memset(scratch, 0, sizeof *scratch);
     scratch->base = malloc(size ? size : 1);
     scratch->size = size;
-    return scratch->base;
+    scratch->regex = regex_scratch_new(0);
+    if (scratch->base && scratch->regex)
+        return true;
+    rules_scratch_clear(scratch);
+    return false;
 }
 
 void rules_scratch_clear(struct rules_scratch *scratch)
 {
     free(scratch->base);
+    regex_scratch_free(scratch->regex);
     memset(scratch, 0, sizeof *scratch);
 }
 

@@ -276,7 +276,7 @@ static bool right_regex(struct parser *p, struct node *compare)
     size_t at = p->at;
     if (!lex_regex(p, &compare->compare.regex.pattern))
         return false;
-    compare->compare.regex.regex = parse_regex(p, compare->compare.regex.pattern, at, p->at - at);
+    compare->compare.regex.regex = parse_regex(p, compare->compare.regex.pattern, at, p->at - at, false);
     return compare->compare.regex.regex;
 }
 

@@ -112,17 +112,80 @@ struct rules_program *rules_compile_key(const struct rules_env *env, const char 
     return compile(env, text, size, error, parse_whole_key);
 }
 
-const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, size_t at, size_t length)
+/* Where in the text the byte numbered OFFSET of a regex literal at AT stands: escaped quotes take two there.
+ */
+static size_t regex_place(const struct parser *p, size_t at, size_t offset)
 {
-    (void)pattern;
-    parser_fail(p, RULES_PARSE_REGEX, at, length, "regular expressions are not built in");
-    return NULL;
+    bool raw = p->text[at] == 'r', class = false;
+    while (p->text[at] != '"')
+        at++;
+    at++;
+    for (size_t i = 0; i < offset && at < p->end; i++, at++) {
+        char c = p->text[at];
+        if (raw)
+            continue;
+        if (c == '\\' && at + 1 < p->end) {
+            if (p->text[at + 1] != '"' || class) {
+                at++;
+                i++; /* both bytes are kept */
+                continue;
+            }
+            at++;
+        } else {
+            class = class ? c != ']' : c == '[';
+        }
+    }
+    return at < p->end ? at : p->end;
+}
+
+static bool keep_regex(struct rules_program *program, struct regex *regex)
+{
+    struct regex **grown = realloc(program->regex, (program->regex_count + 1) * sizeof *grown);
+    if (!grown)
+        return false;
+    program->regex = grown;
+    grown[program->regex_count++] = regex;
+    program->regex_memory += regex_memory(regex);
+    return true;
+}
+
+/* All regexes of one expression together may be as large as a few of the largest. */
+enum { LARGE_REGEXES = 4 };
+
+const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, size_t at, size_t length,
+                                bool captures)
+{
+    struct rules_program *program = p->program;
+    size_t most = p->limits->regex_memory,
+           all = most > SIZE_MAX / LARGE_REGEXES ? most : LARGE_REGEXES * most;
+    if (program->regex_count >= p->limits->regexes) {
+        parser_fail(p, RULES_TOO_MANY, at, length, "more than %u regular expressions", p->limits->regexes);
+        return NULL;
+    }
+    size_t left = all > program->regex_memory ? all - program->regex_memory : 1;
+    struct regex_limits limits = {.memory = left < most ? left : most, .captures = captures};
+    struct regex_error error = {.words = "out of memory"};
+    struct regex *regex = regex_compile((const char *)pattern.data, pattern.size, &limits, &error);
+    if (!regex) {
+        size_t from = regex_place(p, at, error.offset);
+        size_t to = regex_place(p, at, error.offset + error.length);
+        parser_fail(p, RULES_PARSE_REGEX, from, to - from, "bad regular expression: %s", error.words);
+        return NULL;
+    }
+    if (!keep_regex(program, regex)) {
+        regex_free(regex);
+        parser_no_memory(p);
+        return NULL;
+    }
+    return regex;
 }
 
 void rules_free(struct rules_program *program)
 {
     if (!program)
         return;
+    for (unsigned i = 0; i < program->regex_count; i++)
+        regex_free(program->regex[i]);
     free(program->regex);
     rules_arena_free(&program->arena);
     free(program);
@@ -150,5 +213,5 @@ const char *rules_program_text(const struct rules_program *program)
 
 size_t rules_program_memory(const struct rules_program *program)
 {
-    return sizeof *program + program->arena.memory;
+    return sizeof *program + program->arena.memory + program->regex_memory;
 }

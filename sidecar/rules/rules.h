@@ -103,7 +103,7 @@ struct rules_limits {
     size_t text;         /* bytes of an expression */
     unsigned nesting;    /* levels, at most 128 */
     unsigned regexes;    /* in one expression */
-    size_t regex_memory; /* bytes of one compiled regex */
+    size_t regex_memory; /* bytes of one compiled regex; all of an expression have four times as many */
 };
 
 /* 4096, 128, 64, 10 MiB. */

@@ -287,6 +287,7 @@ FILE_TEST(wildcards, 40)
 FILE_TEST(functions, 150)
 FILE_TEST(errors, 60)
 FILE_TEST(certificates, 30)
+FILE_TEST(regexes, 60)
 
 static void test_missing_is_unequal(void **state)
 {
@@ -308,17 +309,12 @@ static void test_missing_is_unequal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lexical),
-        cmocka_unit_test(test_literals),
-        cmocka_unit_test(test_operators),
-        cmocka_unit_test(test_logic),
-        cmocka_unit_test(test_indexing),
-        cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_wildcards),
-        cmocka_unit_test(test_functions),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_certificates),
-        cmocka_unit_test(test_missing_is_unequal),
+        cmocka_unit_test(test_lexical),   cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_operators), cmocka_unit_test(test_logic),
+        cmocka_unit_test(test_indexing),  cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_wildcards), cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_regexes),   cmocka_unit_test(test_missing_is_unequal),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
