@@ -53,7 +53,8 @@ ifeq ($(BUILD),fuzz)
 CC := $(CLANG)
 endif
 ifeq ($(STATIC),1)
-LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS))
+# glibc's warnings on its resolver: names go by c-ares, which needs nothing of that (tests/e2e/static.bats proves it).
+LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS)) $(shell $(CC) -Wl,--no-warnings -shared -o /dev/null -x c /dev/null 2>/dev/null && echo -Wl,--no-warnings)
 endif
 
 LIBDIR := /usr/lib/$(MULTIARCH)
@@ -183,7 +184,7 @@ format:
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sidecar
+	install -s -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sidecar
 	ln -sf sidecar $(DESTDIR)$(PREFIX)/bin/certrotate
 
 clean:
