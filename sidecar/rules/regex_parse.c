@@ -113,13 +113,13 @@ static bool item_push(struct regex_parser *p, uint32_t node)
 static uint32_t concat_finish(struct regex_parser *p)
 {
     struct frame *frame = frame_top(p);
-    const uint32_t *item = (const uint32_t *)p->item.data + frame->base;
     uint32_t count = p->item.count - frame->base;
     bool flags_seen = p->flags_seen;
     p->item.count = frame->base;
     p->repeatable = p->flags_seen = false;
     if (count == 0)
         return ast_add(p, (struct regex_ast){.kind = AST_EMPTY, .nullable = true, .empty = true});
+    const uint32_t *item = (const uint32_t *)p->item.data + frame->base;
     if (count == 1 && !flags_seen)
         return item[0];
     struct regex_ast concat = {.kind = AST_CONCAT, .child = item[count - 1], .nullable = true, .empty = true};
