@@ -50,6 +50,12 @@ bool tls_wolfssl_no_common_group(const WOLFSSL *ssl)
     return false;
 }
 
+const uint8_t *tls_wolfssl_alpn_offered(const WOLFSSL *ssl, size_t *size)
+{
+    *size = ssl->alpn_peer_requested_length;
+    return *size > 0 ? ssl->alpn_peer_requested : NULL;
+}
+
 void tls_wolfssl_shrink(WOLFSSL *ssl)
 {
     /* Kept by wolfSSL for session tickets, which are off. */

@@ -33,6 +33,12 @@ bool tls_wolfssl_peer_proved(const WOLFSSL *ssl);
 /* Server, its extensions being read: whether the client offered groups, but none of ours. */
 bool tls_wolfssl_no_common_group(const WOLFSSL *ssl);
 
+/*
+ * Server, its extensions being read: the protocols that the client offers, each behind its length in one
+ * octet (RFC 7301 section 3.1). NULL: none.
+ */
+const uint8_t *tls_wolfssl_alpn_offered(const WOLFSSL *ssl, size_t *size);
+
 /* Frees what a finished handshake leaves behind and an open connection without tickets never needs. */
 void tls_wolfssl_shrink(WOLFSSL *ssl);
 

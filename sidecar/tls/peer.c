@@ -12,7 +12,7 @@
 #include "certrotate/der.h"
 
 enum {
-    BUCKETS_START = 64,
+    BUCKETS_START_LOG = 6,
     JUDGED_MAX = 4, /* verdicts kept per peer: a few CA associations, in both directions */
 };
 
@@ -27,10 +27,11 @@ struct tls_peer_judged {
 struct tls_peers {
     struct tls_peer **buckets;
     size_t bucket_count; /* a power of two */
+    unsigned shift;      /* 64 - its logarithm */
     size_t count;
     struct tls_peer *idle_first, *idle_last; /* the longest idle one is last */
     size_t idle_bytes, idle_bytes_max;
-    uint8_t seed[16]; /* so that nobody can choose certificates that share a bucket */
+    uint64_t factor; /* odd and secret, so that nobody can choose certificates that share a bucket */
 };
 
 /* --- one block of memory per peer --- */
@@ -179,21 +180,24 @@ static void fill(struct arena *a, const struct x509 *leaf, const struct tls_der 
     peer->issuer_ski = hex_text(a, leaf->aki);
 }
 
-static struct tls_peer *new_peer(const struct tls_der *chain, size_t count, const char **error)
+/* STATUS and ERROR are changed where it is not memory that is missing. */
+static struct tls_peer *new_peer(const struct tls_der *chain, size_t count, enum tls_status *status,
+                                 const char **error)
 {
     struct x509 leaf;
     struct tls_peer scratch;
     struct arena measure = {NULL, 0};
-    *error = x509_parse(chain[0].data, chain[0].size, &leaf);
-    if (*error)
+    const char *wrong = x509_parse(chain[0].data, chain[0].size, &leaf);
+    if (wrong) {
+        *status = TLS_MALFORMED;
+        *error = wrong;
         return NULL;
+    }
     fill(&measure, &leaf, chain, count, &scratch);
     size_t bytes = sizeof scratch + measure.used;
     struct tls_peer *peer = calloc(1, bytes);
-    if (!peer) {
-        *error = "out of memory";
+    if (!peer)
         return NULL;
-    }
     struct arena arena = {(char *)(peer + 1), 0};
     fill(&arena, &leaf, chain, count, peer);
     assert(arena.used == measure.used);
@@ -230,21 +234,25 @@ struct tls_peers *tls_peers_new(size_t idle_bytes)
     if (!table)
         return NULL;
     table->idle_bytes_max = idle_bytes;
-    table->bucket_count = BUCKETS_START;
+    table->bucket_count = (size_t)1 << BUCKETS_START_LOG;
+    table->shift = 64 - BUCKETS_START_LOG;
     table->buckets = calloc(table->bucket_count, sizeof(struct tls_peer *));
-    if (!table->buckets || getrandom(table->seed, sizeof table->seed, 0) != (ssize_t)sizeof table->seed) {
+    if (!table->buckets ||
+        getrandom(&table->factor, sizeof table->factor, 0) != (ssize_t)sizeof table->factor) {
         free(table->buckets);
         free(table);
         return NULL;
     }
+    table->factor |= 1;
     return table;
 }
 
+/* Multiply-shift: two hashes share a bucket no oftener than by chance, whoever has made them. */
 static struct tls_peer **bucket_of(struct tls_peers *table, const uint8_t hash[32])
 {
-    uint64_t index;
-    memcpy(&index, hash, sizeof index);
-    return &table->buckets[index & (table->bucket_count - 1)];
+    uint64_t part;
+    memcpy(&part, hash, sizeof part);
+    return &table->buckets[(part * table->factor) >> table->shift];
 }
 
 /* Without memory for more buckets the lists just grow longer. */
@@ -257,6 +265,7 @@ static void grow(struct tls_peers *table)
         return;
     table->buckets = fresh;
     table->bucket_count *= 2;
+    table->shift--;
     for (size_t i = 0; i < old_count; i++)
         while (old[i]) {
             struct tls_peer *peer = old[i];
@@ -323,13 +332,12 @@ size_t tls_peers_count(const struct tls_peers *table)
 
 /* --- interning --- */
 
-static bool chain_hash(const struct tls_peers *table, const struct tls_der *chain, size_t count,
-                       uint8_t hash[32])
+static bool chain_hash(const struct tls_der *chain, size_t count, uint8_t hash[32])
 {
     wc_Sha256 sha;
+    bool ok = true;
     if (wc_InitSha256(&sha) != 0)
         return false;
-    bool ok = wc_Sha256Update(&sha, table->seed, sizeof table->seed) == 0;
     for (size_t i = 0; ok && i < count; i++) {
         /* Where one certificate ends and the next begins is part of what is hashed. */
         uint32_t size = (uint32_t)chain[i].size;
@@ -341,11 +349,24 @@ static bool chain_hash(const struct tls_peers *table, const struct tls_der *chai
     return ok;
 }
 
+struct tls_peer *tls_peers_find(struct tls_peers *table, const uint8_t hash[32])
+{
+    for (struct tls_peer *p = *bucket_of(table, hash); p; p = p->hash_next)
+        if (memcmp(p->chain_hash, hash, sizeof p->chain_hash) == 0) {
+            if (p->refs == 0)
+                idle_remove(table, p);
+            p->refs++;
+            return p;
+        }
+    return NULL;
+}
+
 struct tls_peer *tls_peers_intern(struct tls_peers *table, const struct tls_der *chain, size_t count,
-                                  const char **error)
+                                  enum tls_status *status, const char **error)
 {
     uint8_t hash[32];
     if (count == 0) {
+        *status = TLS_NONE_PRESENTED;
         *error = "no certificate";
         return NULL;
     }
@@ -353,23 +374,19 @@ struct tls_peer *tls_peers_intern(struct tls_peers *table, const struct tls_der 
     for (size_t i = 0; i < count; i++)
         too_long |= chain[i].size > TLS_CERT_SIZE_MAX;
     if (too_long) {
+        *status = TLS_TOO_LONG;
         *error = "certificate chain too long";
         return NULL;
     }
-    if (!chain_hash(table, chain, count, hash)) {
-        *error = "out of memory";
+    *status = TLS_OUT_OF_MEMORY;
+    *error = "out of memory";
+    if (!chain_hash(chain, count, hash))
         return NULL;
-    }
-    for (struct tls_peer *p = *bucket_of(table, hash); p; p = p->hash_next)
-        if (memcmp(p->chain_hash, hash, sizeof hash) == 0) {
-            if (p->refs == 0)
-                idle_remove(table, p);
-            p->refs++;
-            return p;
-        }
-    struct tls_peer *peer = new_peer(chain, count, error);
+    struct tls_peer *peer = tls_peers_find(table, hash);
     if (!peer)
-        return NULL;
+        peer = new_peer(chain, count, status, error);
+    if (!peer || peer->table)
+        return peer;
     if (table->count >= table->bucket_count)
         grow(table);
     memcpy(peer->chain_hash, hash, sizeof hash);
@@ -450,4 +467,13 @@ const struct tls_verdict *tls_peer_verdict(struct tls_peer *peer, const struct t
         judged->judged_at = now;
     }
     return &judged->verdict;
+}
+
+const struct tls_verdict *tls_peer_last_verdict(const struct tls_peer *peer, const struct tls_trust *trust,
+                                                enum tls_purpose purpose)
+{
+    for (const struct tls_peer_judged *j = peer->judged; j; j = j->next)
+        if (j->verdict.generation == tls_trust_generation(trust) && j->purpose == purpose)
+            return &j->verdict;
+    return NULL;
 }

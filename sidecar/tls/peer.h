@@ -39,6 +39,7 @@ struct tls_peer {
     char sha256[65];        /* fingerprint of the leaf, hex, lower-case */
     char sha1[41];
     uint8_t fingerprint[32]; /* SHA-256 of the leaf */
+    uint8_t chain_hash[32];  /* of the chain as presented: the same in every worker's table */
     int64_t not_before;      /* seconds since 1970 */
     int64_t not_after;
     const struct tls_san *san;
@@ -53,7 +54,6 @@ struct tls_peer {
     struct tls_peer *hash_next;
     struct tls_peer *idle_prev, *idle_next;
     struct tls_peer_judged *judged;
-    uint8_t chain_hash[32];
     uint32_t refs;
     size_t bytes;
 };
@@ -68,10 +68,15 @@ size_t tls_peers_count(const struct tls_peers *table); /* idle ones included */
 /*
  * Finds or makes the peer of this very CHAIN (leaf first). Returns it with one more reference, or NULL when
  * there is none, the leaf is not a certificate, the chain is beyond TLS_CHAIN_MAX or TLS_CERT_SIZE_MAX, or
- * memory is out; ERROR then says which in words (a static string).
+ * memory is out; STATUS then says which (NONE_PRESENTED, MALFORMED, TOO_LONG, OUT_OF_MEMORY), and ERROR in
+ * words (a static string).
  */
 struct tls_peer *tls_peers_intern(struct tls_peers *table, const struct tls_der *chain, size_t count,
-                                  const char **error) __attribute__((warn_unused_result));
+                                  enum tls_status *status, const char **error)
+    __attribute__((warn_unused_result));
+/* The peer with this chain_hash, idle or not, with one more reference; NULL: not here (any more). */
+struct tls_peer *tls_peers_find(struct tls_peers *table, const uint8_t chain_hash[32])
+    __attribute__((warn_unused_result));
 struct tls_peer *tls_peer_ref(struct tls_peer *peer);
 void tls_peer_unref(struct tls_peer *peer); /* NULL is fine */
 
@@ -82,5 +87,8 @@ void tls_peer_unref(struct tls_peer *peer); /* NULL is fine */
  */
 const struct tls_verdict *tls_peer_verdict(struct tls_peer *peer, const struct tls_trust *trust,
                                            enum tls_purpose purpose, int64_t now);
+/* The verdict as it was made last, however long ago. NULL: none is kept. */
+const struct tls_verdict *tls_peer_last_verdict(const struct tls_peer *peer, const struct tls_trust *trust,
+                                                enum tls_purpose purpose);
 
 #endif

@@ -26,7 +26,7 @@ struct tls_stream {
     char *alpn;        /* one of the context's */
     const char *group;
     const struct tls_cipher *cipher;
-    enum tls_status unparsed; /* what to say of a certificate that PEER could not be made of */
+    uint8_t status; /* enum tls_status of the verdict; of what PEER could not be made of */
     int16_t alert_sent, alert_received;
     enum {
         HANDSHAKE, /* -> OPEN when the peer is admitted, -> FAILED */
@@ -43,6 +43,8 @@ struct tls_stream {
 
 static const struct tls_verdict none_presented = {.status = TLS_NONE_PRESENTED,
                                                   .words = "no certificate presented"};
+static const struct tls_verdict too_long = {.status = TLS_TOO_LONG,
+                                            .words = "too many certificates presented, or too long ones"};
 static const struct tls_verdict malformed = {.status = TLS_MALFORMED,
                                              .words = "the certificate presented is malformed"};
 static const struct tls_verdict out_of_memory = {.status = TLS_OUT_OF_MEMORY, .words = "out of memory"};
@@ -101,6 +103,10 @@ static enum tls_result fail(struct tls_stream *s, int code)
     const char *text = tls_wolfssl_error(code, &alert);
     if (code == UNKNOWN_RECORD_TYPE && s->state == OPEN)
         text = "unknown type of TLS record";
+    if (code == MAX_CHAIN_ERROR) {
+        s->presented = true;
+        s->status = TLS_TOO_LONG;
+    }
     if (s->alert_sent != TLS_ALERT_NONE) {
         s->muted = true;
         alert = s->alert_sent;
@@ -177,16 +183,16 @@ static const char *negotiated_sni(WOLFSSL *ssl)
  */
 static bool choose_alpn(struct tls_stream *s, WOLFSSL *ssl)
 {
-    char *offered = NULL;
-    unsigned short size = 0;
-    if (!s->ctx->alpn_list || wolfSSL_ALPN_GetPeerProtocol(ssl, &offered, &size) != WOLFSSL_SUCCESS)
+    size_t size;
+    const uint8_t *offered = tls_wolfssl_alpn_offered(ssl, &size);
+    if (!s->ctx->alpn_list || !offered)
         return true;
     s->alpn = NULL;
     for (char **p = s->ctx->alpn_list; *p && !s->alpn; p++)
-        for (const char *one = offered; one; one = strchr(one, ',') ? strchr(one, ',') + 1 : NULL)
-            if (strcspn(one, ",") == strlen(*p) && memcmp(one, *p, strlen(*p)) == 0)
+        for (size_t at = 0; at < size; at += 1u + offered[at])
+            if (offered[at] == strlen(*p) && offered[at] < size - at &&
+                memcmp(offered + at + 1, *p, offered[at]) == 0)
                 s->alpn = *p;
-    wolfSSL_ALPN_FreePeerProtocol(ssl, &offered);
     if (!s->alpn)
         return !s->ctx->alpn_strict;
     return wolfSSL_UseALPN(ssl, s->alpn, (unsigned)strlen(s->alpn), WOLFSSL_ALPN_FAILED_ON_MISMATCH) ==
@@ -226,25 +232,24 @@ static bool judge(struct tls_stream *s, const WOLFSSL_X509_STORE_CTX *store)
     s->presented = true;
     s->judged_at = time(NULL);
     if (store->totalCerts > TLS_CHAIN_MAX) {
-        s->unparsed = TLS_MALFORMED;
+        s->status = TLS_TOO_LONG;
         refuse(s, TLS_ALERT_BAD_CERTIFICATE, "too many certificates presented");
         return false;
     }
     for (int i = 0; i < store->totalCerts; i++)
         chain[i] = (struct tls_der){.data = store->certs[i].buffer, .size = store->certs[i].length};
-    s->peer = tls_peers_intern(s->ctx->peers, chain, (size_t)store->totalCerts, &wrong);
-    if (!s->peer && wrong && strcmp(wrong, "out of memory") == 0) {
-        s->unparsed = TLS_OUT_OF_MEMORY;
-        refuse(s, TLS_ALERT_INTERNAL_ERROR, wrong);
-        return false;
-    }
+    enum tls_status status = TLS_MALFORMED;
+    s->peer = tls_peers_intern(s->ctx->peers, chain, (size_t)store->totalCerts, &status, &wrong);
     if (!s->peer) {
-        s->unparsed = TLS_MALFORMED;
-        snprintf(words, sizeof words, "the certificate presented is malformed: %s", wrong ? wrong : "");
-        refuse(s, TLS_ALERT_BAD_CERTIFICATE, words);
+        s->status = (uint8_t)status;
+        snprintf(words, sizeof words, "%s%s",
+                 status == TLS_MALFORMED ? "the certificate presented is malformed: " : "", wrong);
+        refuse(s, tls_status_alert(status), words);
         return false;
     }
-    const struct tls_verdict *v = tls_stream_verdict(s);
+    const struct tls_verdict *v =
+        tls_peer_verdict(s->peer, s->ctx->trust, tls_ctx_purpose(s->ctx), s->judged_at);
+    s->status = (uint8_t)v->status;
     s->verified = v->status == TLS_TRUSTED;
     bool trusted = s->verified || (v->status == TLS_REVOKED && v->revoked_leaf && s->ctx->revoked_allowed);
     enum tls_alert alert = trusted ? TLS_ALERT_ACCESS_DENIED : tls_status_alert(v->status);
@@ -489,11 +494,21 @@ struct tls_peer *tls_stream_peer(const struct tls_stream *s)
 
 const struct tls_verdict *tls_stream_verdict(const struct tls_stream *s)
 {
-    if (s->peer)
+    if (s->peer) {
+        /* Others may have had the peer judged since; to judge anew as of then is for where that differs. */
+        const struct tls_verdict *last =
+            tls_peer_last_verdict(s->peer, s->ctx->trust, tls_ctx_purpose(s->ctx));
+        if (last && last->status == (enum tls_status)s->status)
+            return last;
         return tls_peer_verdict(s->peer, s->ctx->trust, tls_ctx_purpose(s->ctx), s->judged_at);
+    }
     if (!s->presented)
         return &none_presented;
-    return s->unparsed == TLS_OUT_OF_MEMORY ? &out_of_memory : &malformed;
+    switch (s->status) {
+    case TLS_OUT_OF_MEMORY: return &out_of_memory;
+    case TLS_TOO_LONG: return &too_long;
+    default: return &malformed;
+    }
 }
 
 struct tls_ctx *tls_stream_ctx(const struct tls_stream *s)

@@ -9,7 +9,8 @@
 static struct tls_peer *intern(struct tls_peers *table, const struct x509_slice *chain, size_t count)
 {
     const char *error = NULL;
-    struct tls_peer *peer = tls_peers_intern(table, chain, count, &error);
+    enum tls_status status;
+    struct tls_peer *peer = tls_peers_intern(table, chain, count, &status, &error);
     if (!peer)
         fail_msg("%s", error);
     return peer;
@@ -144,23 +145,60 @@ static void test_one_peer_per_chain(void **state)
     pki_free_all();
 }
 
+/* What another worker knows a chain by finds it in any table that has it, be it idle. */
+static void test_found_by_hash(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    struct tls_peers *one = tls_peers_new(1 << 20), *other = tls_peers_new(1 << 20);
+    struct tls_peer *peer[MANY];
+    struct x509_slice der[MANY];
+    for (unsigned i = 0; i < MANY; i++) {
+        struct make_cert plan = {.subject = "CN=x", .key = 1, .serial = 1 + i};
+        der[i] = make_cert(&plan);
+        peer[i] = intern(one, &der[i], 1);
+        assert_null(tls_peers_find(other, peer[i]->chain_hash));
+        struct tls_peer *there = intern(other, &der[i], 1);
+        assert_memory_equal(there->chain_hash, peer[i]->chain_hash, 32);
+        tls_peer_unref(there);
+        assert_int_equal(there->refs, 0);
+        assert_ptr_equal(tls_peers_find(other, peer[i]->chain_hash), there);
+        assert_int_equal(there->refs, 1);
+        assert_ptr_equal(tls_peers_find(other, peer[i]->chain_hash), there);
+        tls_peer_unref(there);
+        tls_peer_unref(there);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_ptr_equal(tls_peers_find(one, peer[i]->chain_hash), peer[i]);
+        tls_peer_unref(peer[i]);
+        tls_peer_unref(peer[i]);
+        free((void *)(uintptr_t)der[i].data);
+    }
+    tls_peers_free(one);
+    tls_peers_free(other);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
     struct tls_peers *table = tls_peers_new(1 << 20);
     struct x509_slice chain[TLS_CHAIN_MAX + 1];
     const char *error = NULL;
+    enum tls_status status = TLS_TRUSTED;
     for (size_t i = 0; i <= TLS_CHAIN_MAX; i++)
         chain[i] = pki_der("leaf");
-    assert_null(tls_peers_intern(table, chain, 0, &error));
+    assert_null(tls_peers_intern(table, chain, 0, &status, &error));
+    assert_int_equal(status, TLS_NONE_PRESENTED);
     assert_string_equal(error, "no certificate");
-    assert_null(tls_peers_intern(table, chain, TLS_CHAIN_MAX + 1, &error));
+    assert_null(tls_peers_intern(table, chain, TLS_CHAIN_MAX + 1, &status, &error));
+    assert_int_equal(status, TLS_TOO_LONG);
     assert_string_equal(error, "certificate chain too long");
     struct tls_peer *p = intern(table, chain, TLS_CHAIN_MAX);
     tls_peer_unref(p);
     static uint8_t large[TLS_CERT_SIZE_MAX + 1];
     chain[1] = (struct x509_slice){large, sizeof large};
-    assert_null(tls_peers_intern(table, chain, 2, &error));
+    assert_null(tls_peers_intern(table, chain, 2, &status, &error));
+    assert_int_equal(status, TLS_TOO_LONG);
     assert_string_equal(error, "certificate chain too long");
     /* Only the leaf must be a certificate. */
     chain[1].size = 10;
@@ -168,10 +206,11 @@ static void test_refused(void **state)
     tls_peer_unref(p);
     chain[0] = chain[1];
     error = NULL;
-    assert_null(tls_peers_intern(table, chain, 2, &error));
+    assert_null(tls_peers_intern(table, chain, 2, &status, &error));
+    assert_int_equal(status, TLS_MALFORMED);
     assert_non_null(error);
     chain[0].size = 0;
-    assert_null(tls_peers_intern(table, chain, 1, &error));
+    assert_null(tls_peers_intern(table, chain, 1, &status, &error));
     assert_int_equal(tls_peers_count(table), 2);
     tls_peers_free(table);
     pki_free_all();
@@ -273,6 +312,9 @@ static void test_verdicts(void **state)
         v = tls_peer_verdict(p, good, TLS_PURPOSE_SERVER, PKI_NOW);
         assert_int_equal(v->status, TLS_WRONG_USAGE);
     }
+    assert_int_equal(tls_peer_last_verdict(p, good, TLS_PURPOSE_CLIENT)->status, TLS_TRUSTED);
+    assert_int_equal(tls_peer_last_verdict(p, good, TLS_PURPOSE_SERVER)->status, TLS_WRONG_USAGE);
+    assert_null(tls_peer_last_verdict(p, bad, TLS_PURPOSE_SERVER));
     tls_trust_unref(good);
     tls_trust_unref(bad);
     tls_peer_unref(p);
@@ -337,10 +379,15 @@ static void test_verdicts_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_it_says), cmocka_unit_test(test_what_is_not_there),
-        cmocka_unit_test(test_odd_names),    cmocka_unit_test(test_one_peer_per_chain),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_idle_ones_are_bounded),
-        cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_verdicts_are_kept),
+        cmocka_unit_test(test_what_it_says),
+        cmocka_unit_test(test_what_is_not_there),
+        cmocka_unit_test(test_odd_names),
+        cmocka_unit_test(test_one_peer_per_chain),
+        cmocka_unit_test(test_found_by_hash),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_idle_ones_are_bounded),
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_verdicts_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,6 +228,33 @@ static void alpn(void **state)
     }
 }
 
+/* One protocol with a comma in its name is not two. */
+static void alpn_with_a_comma(void **state)
+{
+    (void)state;
+    static const char *const ours[] = {"h2", "x", NULL};
+    for (int strict = 0; strict < 2; strict++) {
+        struct pair p;
+        uint8_t *name = NULL;
+        pair_open(&p, &(struct pair_spec){.server = {.alpn = ours, .alpn_strict = strict},
+                                          .client = {.alpn = ONE("h2.x")}});
+        pair_connect(&p);
+        assert_int_equal(tls_stream_handshake(p.client.stream), TLS_WANT);
+        name = memmem(p.client.io.out, p.client.io.out_size, "h2.x", 4);
+        assert_non_null(name);
+        name[2] = ',';
+        pair_carry(&p.client, &p.server);
+        pair_step(&p.server, SIZE_MAX);
+        assert_null(tls_stream_info(p.server.stream).alpn);
+        assert_int_equal(p.server.result, strict ? TLS_FAILED : TLS_WANT);
+        if (strict)
+            assert_string_equal(tls_stream_error_text(p.server.stream), "no common application protocol");
+        else
+            assert_null(memmem(p.server.io.out, p.server.io.out_size, "h2", 2));
+        pair_close(&p);
+    }
+}
+
 static void names_of_servers(void **state)
 {
     (void)state;
@@ -494,6 +521,29 @@ static void open_streams_judged_again(void **state)
         pair_close(&next);
         pair_close(&p);
     }
+}
+
+/* What a stream says of its handshake stays, whatever the same peer was judged to be since, and costs
+ * nothing. */
+static void the_verdict_of_the_handshake_stays(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p, &(struct pair_spec){0});
+    pair_up(&p);
+    struct tls_peer *peer = tls_stream_peer(p.server.stream);
+    int64_t end = peer->not_after;
+    assert_int_equal(tls_peer_verdict(peer, p.server.trust, TLS_PURPOSE_CLIENT, end + 1)->status,
+                     TLS_EXPIRED);
+    assert_int_equal(tls_stream_verdict(p.server.stream)->status, TLS_TRUSTED);
+    assert_int_equal(tls_peer_verdict(peer, p.server.trust, TLS_PURPOSE_CLIENT, end + 1)->status,
+                     TLS_EXPIRED);
+    /* Judged later than the handshake, and the same: a verdict that was made anew would lose the mark. */
+    struct tls_verdict *v =
+        (struct tls_verdict *)(uintptr_t)tls_peer_verdict(peer, p.server.trust, TLS_PURPOSE_CLIENT, end - 9);
+    v->depth = 99;
+    assert_int_equal(tls_stream_verdict(p.server.stream)->depth, 99);
+    pair_close(&p);
 }
 
 static void own_mistakes(void **state)
@@ -871,7 +921,9 @@ static void idle_streams_are_small(void **state)
         size_t none = heap();
         if (both - one > COUNT * LIMIT || one - none > COUNT * LIMIT || one - none < COUNT * LIMIT / 8)
             fail_msg("%zu and %zu bytes a stream", (both - one) / COUNT, (one - none) / COUNT);
-        assert_true(none < before + LIMIT); /* all comes back */
+        /* All comes back, but for what malloc counts as used while it keeps it at hand for the thread. */
+        if (none >= before + 4 * LIMIT)
+            fail_msg("%zu bytes stay", none - before);
         pair_close(&p);
     }
 }
@@ -971,12 +1023,14 @@ int main(void)
         cmocka_unit_test(every_group),
         cmocka_unit_test(what_the_client_offers),
         cmocka_unit_test(alpn),
+        cmocka_unit_test(alpn_with_a_comma),
         cmocka_unit_test(names_of_servers),
         cmocka_unit_test(refusals_by_trust),
         cmocka_unit_test(refusals_by_protocol),
         cmocka_unit_test(request_lets_strangers_in_unverified),
         cmocka_unit_test(revoked),
         cmocka_unit_test(open_streams_judged_again),
+        cmocka_unit_test(the_verdict_of_the_handshake_stays),
         cmocka_unit_test(own_mistakes),
         cmocka_unit_test(contexts_are_counted),
         cmocka_unit_test(judging_again),

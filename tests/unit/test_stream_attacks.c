@@ -487,6 +487,7 @@ static void too_many_certificates(void **state)
         raw_handshake(&r, &p.server);
         assert_int_equal(p.server.result, TLS_FAILED);
         assert_string_equal(tls_stream_error_text(p.server.stream), "too many certificates presented");
+        assert_int_equal(tls_stream_verdict(p.server.stream)->status, TLS_TOO_LONG);
         assert_int_equal(raw_alert(&r), TLS_ALERT_BAD_CERTIFICATE);
         raw_close(&r);
         pair_close(&p);
