@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "sidecar/rules/internal.h"
-#include "sidecar/rules/ratelimit_internal.h"
 
 struct limit {
     const char *name;
@@ -221,38 +220,38 @@ const char *ratelimits_name(const struct ratelimits *limits, size_t number)
  */
 
 /* So that no two different values are hashed from the same bytes; a missing one differs from an empty one. */
-static void hash_value(struct ratelimit_hash *hash, const struct rules_value *value)
+static void hash_value(struct rules_lru_hash *hash, const struct rules_value *value)
 {
     uint64_t size = rules_type_layer(value->type) == RULES_ARRAY ? value->array.count
                     : value->type == RULES_BYTES                 ? value->bytes.size
                                                                  : 0;
-    ratelimit_hash_add(hash, &value->type, sizeof value->type);
-    ratelimit_hash_add(hash, &size, sizeof size);
+    rules_lru_hash_add(hash, &value->type, sizeof value->type);
+    rules_lru_hash_add(hash, &size, sizeof size);
     if (rules_type_layer(value->type) == RULES_ARRAY) {
         for (size_t i = 0; i < value->array.count; i++)
             hash_value(hash, &value->array.item[i]);
         return;
     }
     switch (value->type) {
-    case RULES_BOOL: ratelimit_hash_add(hash, &value->boolean, 1); break;
-    case RULES_INT: ratelimit_hash_add(hash, &value->integer, sizeof value->integer); break;
-    case RULES_BYTES: ratelimit_hash_add(hash, value->bytes.data, value->bytes.size); break;
+    case RULES_BOOL: rules_lru_hash_add(hash, &value->boolean, 1); break;
+    case RULES_INT: rules_lru_hash_add(hash, &value->integer, sizeof value->integer); break;
+    case RULES_BYTES: rules_lru_hash_add(hash, value->bytes.data, value->bytes.size); break;
     case RULES_IP:
-        ratelimit_hash_add(hash, &value->ip.family, 1);
-        ratelimit_hash_add(hash, value->ip.addr, sizeof value->ip.addr);
+        rules_lru_hash_add(hash, &value->ip.family, 1);
+        rules_lru_hash_add(hash, value->ip.addr, sizeof value->ip.addr);
         break;
     default: break;
     }
 }
 
 /* The entry of this request: the limit's name and period, and the characteristics. False: not evaluable. */
-static bool key_of(const struct limit *limit, const struct ratelimit_table *table,
-                   struct rules_context *context, struct rules_scratch *scratch, uint64_t key[2])
+static bool key_of(const struct limit *limit, const struct rules_lru *table, struct rules_context *context,
+                   struct rules_scratch *scratch, uint64_t key[2])
 {
-    struct ratelimit_hash hash;
-    ratelimit_hash_start(&hash, table);
-    ratelimit_hash_add(&hash, limit->name, strlen(limit->name) + 1);
-    ratelimit_hash_add(&hash, &limit->window.period, sizeof limit->window.period);
+    struct rules_lru_hash hash;
+    rules_lru_hash_start(&hash, table);
+    rules_lru_hash_add(&hash, limit->name, strlen(limit->name) + 1);
+    rules_lru_hash_add(&hash, &limit->window.period, sizeof limit->window.period);
     for (size_t i = 0; i < limit->characteristics; i++) {
         struct rules_value value;
         rules_eval_value(limit->characteristic[i], context, scratch, &value);
@@ -260,7 +259,7 @@ static bool key_of(const struct limit *limit, const struct ratelimit_table *tabl
             return false;
         hash_value(&hash, &value);
     }
-    ratelimit_hash_end(&hash, key);
+    rules_lru_hash_end(&hash, key);
     return true;
 }
 
@@ -301,7 +300,7 @@ static void remember(struct ratelimit_pending *pending, size_t number, const uin
     pending->item[pending->count++].key[1] = key[1];
 }
 
-void ratelimit_request(const struct ratelimit_plan *plan, struct ratelimit_table *table,
+void ratelimit_request(const struct ratelimit_plan *plan, struct rules_lru *table,
                        struct rules_context *context, struct rules_scratch *scratch, uint64_t now,
                        struct ratelimit_counter *counter, struct ratelimit_pending *pending,
                        struct ratelimit_decision *decision)
@@ -337,7 +336,7 @@ void ratelimit_request(const struct ratelimit_plan *plan, struct ratelimit_table
     }
 }
 
-void ratelimit_response(const struct ratelimit_plan *plan, struct ratelimit_table *table,
+void ratelimit_response(const struct ratelimit_plan *plan, struct rules_lru *table,
                         struct rules_context *context, struct rules_scratch *scratch, uint64_t now,
                         struct ratelimit_counter *counter, const struct ratelimit_pending *pending)
 {

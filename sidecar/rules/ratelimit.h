@@ -10,24 +10,15 @@
 #ifndef SIDECAR_RULES_RATELIMIT_H
 #define SIDECAR_RULES_RATELIMIT_H
 
+#include "sidecar/rules/lru.h"
 #include "sidecar/rules/rules.h"
 
 /* ---- The table: lives as long as the process, across snapshots
  * --------------------------------------------- */
 
-struct ratelimit_table;
-
-/* ENTRIES at most, at least 16. SECRET makes the places of keys unpredictable. NULL without memory. */
-struct ratelimit_table *ratelimit_table_new(size_t entries, const uint8_t secret[16])
+/* ENTRIES at most; about 600 bytes each. NULL without memory. Free with rules_lru_free(). */
+struct rules_lru *ratelimit_table_new(size_t entries, const uint8_t secret[16])
     __attribute__((warn_unused_result));
-void ratelimit_table_free(struct ratelimit_table *table);
-
-struct ratelimit_table_stats {
-    size_t room, used; /* entries */
-    size_t memory;     /* bytes, all taken at the start */
-    uint64_t evicted;  /* entries that gave way */
-};
-void ratelimit_table_stats(struct ratelimit_table *table, struct ratelimit_table_stats *stats);
 
 /* ---- The limits of a snapshot
  * -------------------------------------------------------------------------------- */
@@ -107,13 +98,13 @@ struct ratelimit_pending {
  * all workers. COUNTER may be NULL. What cannot be evaluated counts, and is refused where the limit is not
  * log only.
  */
-void ratelimit_request(const struct ratelimit_plan *plan, struct ratelimit_table *table,
+void ratelimit_request(const struct ratelimit_plan *plan, struct rules_lru *table,
                        struct rules_context *context, struct rules_scratch *scratch, uint64_t now,
                        struct ratelimit_counter *counter, struct ratelimit_pending *pending,
                        struct ratelimit_decision *decision);
 
 /* Counts what the response decides; CONTEXT knows the fields of the request and of the response. */
-void ratelimit_response(const struct ratelimit_plan *plan, struct ratelimit_table *table,
+void ratelimit_response(const struct ratelimit_plan *plan, struct rules_lru *table,
                         struct rules_context *context, struct rules_scratch *scratch, uint64_t now,
                         struct ratelimit_counter *counter, const struct ratelimit_pending *pending);
 
@@ -132,8 +123,7 @@ enum ratelimit_use {
 
 /* Whether the key is over its limit (with this request, if it counts); then *RETRY_AFTER says for how long.
  */
-bool ratelimit_hit(struct ratelimit_table *table, const uint64_t key[2],
-                   const struct ratelimit_window *window, enum ratelimit_use use, uint64_t now,
-                   uint64_t *retry_after);
+bool ratelimit_hit(struct rules_lru *table, const uint64_t key[2], const struct ratelimit_window *window,
+                   enum ratelimit_use use, uint64_t now, uint64_t *retry_after);
 
 #endif

@@ -13,7 +13,6 @@
 
 #include "rules_scheme.h"
 #include "sidecar/rules/ratelimit.h"
-#include "sidecar/rules/ratelimit_internal.h"
 
 static const uint8_t secret[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -30,23 +29,23 @@ static void test_hash(void **state)
 {
     (void)state;
     static const uint8_t message[15] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
-    struct ratelimit_table *table = ratelimit_table_new(16, secret);
-    struct ratelimit_hash hash;
+    struct rules_lru *table = ratelimit_table_new(16, secret);
+    struct rules_lru_hash hash;
     uint64_t key[2];
-    ratelimit_hash_start(&hash, table);
-    ratelimit_hash_end(&hash, key);
+    rules_lru_hash_start(&hash, table);
+    rules_lru_hash_end(&hash, key);
     assert_int_equal(key[0], 0xe6a825ba047f81a3u);
     assert_int_equal(key[1], 0x930255c71472f66du);
-    ratelimit_hash_start(&hash, table);
-    ratelimit_hash_add(&hash, message, 7);
-    ratelimit_hash_add(&hash, message + 7, 8);
-    ratelimit_hash_end(&hash, key);
+    rules_lru_hash_start(&hash, table);
+    rules_lru_hash_add(&hash, message, 7);
+    rules_lru_hash_add(&hash, message + 7, 8);
+    rules_lru_hash_end(&hash, key);
     uint64_t whole[2];
-    ratelimit_hash_start(&hash, table);
-    ratelimit_hash_add(&hash, message, sizeof message);
-    ratelimit_hash_end(&hash, whole);
+    rules_lru_hash_start(&hash, table);
+    rules_lru_hash_add(&hash, message, sizeof message);
+    rules_lru_hash_end(&hash, whole);
     assert_memory_equal(key, whole, sizeof key);
-    ratelimit_table_free(table);
+    rules_lru_free(table);
 }
 
 /* Never more than allowed within any period, and at least what an exact window would let through but for 1 %.
@@ -58,7 +57,7 @@ static void test_window(void **state)
     static const struct ratelimit_window window = {REQUESTS, PERIOD, 0};
     static uint64_t passed[OFFERED];
     for (unsigned seed = 1; seed <= 20; seed++) {
-        struct ratelimit_table *table = ratelimit_table_new(16, secret);
+        struct rules_lru *table = ratelimit_table_new(16, secret);
         uint64_t key[2] = {seed, 7}, now = 1000000 + seed * 977, start = now;
         size_t n = 0;
         random_state = seed;
@@ -85,7 +84,7 @@ static void test_window(void **state)
         /* Offered much more than allowed all the time, nearly all of the allowance is used. */
         if (seed % 4 == 0)
             assert_true(n >= (now - start) / PERIOD * REQUESTS * 98 / 100);
-        ratelimit_table_free(table);
+        rules_lru_free(table);
     }
 }
 
@@ -93,7 +92,7 @@ static void test_retry_after(void **state)
 {
     (void)state;
     static const struct ratelimit_window window = {2, 10000, 0};
-    struct ratelimit_table *table = ratelimit_table_new(16, secret);
+    struct rules_lru *table = ratelimit_table_new(16, secret);
     uint64_t key[2] = {1, 1}, retry = 0;
     assert_false(ratelimit_hit(table, key, &window, RATELIMIT_TAKE, 50000, &retry));
     assert_false(ratelimit_hit(table, key, &window, RATELIMIT_TAKE, 53000, &retry));
@@ -104,14 +103,14 @@ static void test_retry_after(void **state)
     /* The clock of another worker is a little behind. */
     assert_true(ratelimit_hit(table, key, &window, RATELIMIT_TAKE, 53900, &retry));
     assert_true(retry >= 1);
-    ratelimit_table_free(table);
+    rules_lru_free(table);
 }
 
 static void test_mitigation(void **state)
 {
     (void)state;
     static const struct ratelimit_window window = {1, 1000, 60000};
-    struct ratelimit_table *table = ratelimit_table_new(16, secret);
+    struct rules_lru *table = ratelimit_table_new(16, secret);
     uint64_t key[2] = {1, 1}, retry = 0;
     assert_false(ratelimit_hit(table, key, &window, RATELIMIT_TAKE, 5000, &retry));
     assert_true(ratelimit_hit(table, key, &window, RATELIMIT_TAKE, 5001, &retry));
@@ -120,17 +119,17 @@ static void test_mitigation(void **state)
     assert_int_equal(retry, 1);
     assert_true(ratelimit_hit(table, key, &window, RATELIMIT_LOOK, 65000, &retry));
     assert_false(ratelimit_hit(table, key, &window, RATELIMIT_TAKE, 65001, &retry));
-    ratelimit_table_free(table);
+    rules_lru_free(table);
 }
 
 static void test_full_table(void **state)
 {
     (void)state;
     static const struct ratelimit_window window = {1, 60000, 0};
-    struct ratelimit_table *table = ratelimit_table_new(1000, secret);
-    struct ratelimit_table_stats stats;
+    struct rules_lru *table = ratelimit_table_new(1000, secret);
+    struct rules_lru_stats stats;
     uint64_t retry;
-    ratelimit_table_stats(table, &stats);
+    rules_lru_stats(table, &stats);
     assert_in_range(stats.room, 900, 1000);
     size_t memory = stats.memory;
     uint64_t hot[2] = {12345, 6789};
@@ -142,16 +141,16 @@ static void test_full_table(void **state)
         if (i % 8 == 0)
             assert_true(ratelimit_hit(table, hot, &window, RATELIMIT_TAKE, 1000, &retry));
     }
-    ratelimit_table_stats(table, &stats);
+    rules_lru_stats(table, &stats);
     assert_int_equal(stats.used, stats.room);
     assert_int_equal(stats.memory, memory);
     assert_int_equal(stats.evicted, 100001 - stats.room);
     /* Looking makes no entry. */
     uint64_t unknown[2] = {1, 1};
     assert_false(ratelimit_hit(table, unknown, &window, RATELIMIT_LOOK, 1000, &retry));
-    ratelimit_table_stats(table, &stats);
+    rules_lru_stats(table, &stats);
     assert_int_equal(stats.evicted, 100001 - stats.room);
-    ratelimit_table_free(table);
+    rules_lru_free(table);
 }
 
 /* ---- Workers
@@ -160,7 +159,7 @@ static void test_full_table(void **state)
 enum { WORKERS = 4, EACH = 20000, KEYS = 7 };
 
 struct worker {
-    struct ratelimit_table *table;
+    struct rules_lru *table;
     uint64_t passed[KEYS];
 };
 
@@ -178,7 +177,7 @@ static void *work(void *arg)
 static void test_workers(void **state)
 {
     (void)state;
-    struct ratelimit_table *table = ratelimit_table_new(1000, secret);
+    struct rules_lru *table = ratelimit_table_new(1000, secret);
     struct worker worker[WORKERS];
     pthread_t thread[WORKERS];
     memset(worker, 0, sizeof worker);
@@ -194,7 +193,7 @@ static void test_workers(void **state)
             passed += worker[i].passed[k];
         assert_int_equal(passed, 1000);
     }
-    ratelimit_table_free(table);
+    rules_lru_free(table);
 }
 
 /* ---- Limits
@@ -205,7 +204,7 @@ struct fixture {
     struct rules_scratch scratch;
     struct rules_arena arena;
     struct ratelimits *limits;
-    struct ratelimit_table *table;
+    struct rules_lru *table;
     struct ratelimit_counter counter[8];
     struct ratelimit_pending pending;
     struct ratelimit_decision decision;
@@ -229,7 +228,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     ratelimits_free(f->limits);
-    ratelimit_table_free(f->table);
+    rules_lru_free(f->table);
     rules_scratch_clear(&f->scratch);
     rules_arena_free(&f->arena);
     free(f);
