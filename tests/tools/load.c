@@ -12,6 +12,8 @@
  *   --seconds S (5)  --connections N (1)  --size BYTES (1024)  --sni NAME  --group NAME  --cipher LIST
  *   --tls12          --plain (no TLS: what the machine gives without a proxy)
  *   --count N        new, resume: end after so many (0: by time alone)
+ *   --pause MS       new, resume, echo: each connection waits so long after an exchange
+ * SIGTERM ends it as the time does, with the report.
  *
  * Prints one line of JSON (not in hold): done, failed, resumed, seconds, bytes, p50_us, p99_us, max_us,
  * group, cipher. Latency counts from connect() to the last byte of the echo in new and resume, from send to
@@ -46,6 +48,7 @@ static struct {
     struct sockaddr_in address;
     const char *ca, *cert, *key, *sni, *group, *cipher;
     bool tls12, plain;
+    uint64_t pause; /* us */
     double seconds;
     size_t size;
     unsigned connections;
@@ -54,11 +57,11 @@ static struct {
 
 struct conn {
     int fd;
-    enum { IDLE, CONNECTING, HANDSHAKE, SENDING, RECEIVING, HELD, FAILED } state;
+    enum { IDLE, CONNECTING, HANDSHAKE, SENDING, RECEIVING, HELD, PAUSED, FAILED } state;
     WOLFSSL *ssl;
     WOLFSSL_SESSION *session;
     size_t done;
-    uint64_t since; /* us */
+    uint64_t since; /* us; PAUSED: until then */
     uint32_t events;
 };
 
@@ -71,6 +74,7 @@ static unsigned in_flight; /* hold: not held yet */
 static uint32_t *latency;
 static size_t latency_count, latency_cap;
 static char group[32], cipher[64], first_error[128];
+static volatile sig_atomic_t told_to_end;
 
 static uint64_t now_us(void)
 {
@@ -162,7 +166,8 @@ static void fail(struct conn *c, const char *stage, int error)
 
 static bool time_is_up(void)
 {
-    return (double)(now_us() - started) >= opt.seconds * 1e6 || (opt.count > 0 && done + failed >= opt.count);
+    return told_to_end || (double)(now_us() - started) >= opt.seconds * 1e6 ||
+           (opt.count > 0 && done + failed >= opt.count);
 }
 
 static void open_conn(struct conn *c)
@@ -232,6 +237,21 @@ static int get(struct conn *c, uint8_t *data, size_t size, int *error)
 
 static void step(struct conn *c);
 
+/* What a connection does next in echo, and in its place in new and resume. */
+static void next_exchange(struct conn *c)
+{
+    if (time_is_up())
+        return;
+    if (opt.mode != MODE_ECHO) {
+        open_conn(c);
+        return;
+    }
+    c->state = SENDING;
+    c->done = 0;
+    c->since = now_us();
+    step(c);
+}
+
 static void exchange_done(struct conn *c)
 {
     done++;
@@ -242,19 +262,19 @@ static void exchange_done(struct conn *c)
         watch(c, EPOLLIN | EPOLLRDHUP);
         return;
     }
-    if (opt.mode == MODE_ECHO) {
-        c->state = SENDING;
-        c->done = 0;
-        c->since = now_us();
-        if (!time_is_up())
-            step(c);
+    if (opt.mode != MODE_ECHO) {
+        if (c->ssl != NULL && wolfSSL_session_reused(c->ssl))
+            resumed++;
+        close_conn(c);
+    }
+    if (opt.pause == 0) {
+        next_exchange(c);
         return;
     }
-    if (c->ssl != NULL && wolfSSL_session_reused(c->ssl))
-        resumed++;
-    close_conn(c);
-    if (!time_is_up())
-        open_conn(c);
+    c->state = PAUSED;
+    c->since = now_us() + opt.pause;
+    if (c->fd >= 0)
+        watch(c, EPOLLIN | EPOLLRDHUP);
 }
 
 static void sending(struct conn *c)
@@ -354,6 +374,7 @@ static void step(struct conn *c)
     case HANDSHAKE: handshaking(c); break;
     case SENDING: sending(c); break;
     case RECEIVING: receiving(c); break;
+    case PAUSED: /* a message of TLS's own, or the end */
     case HELD: {
         int n = get(c, scratch, opt.size, &error);
         if (n < 0)
@@ -373,6 +394,25 @@ static void turn(int timeout)
         if (c->fd >= 0)
             step(c);
     }
+}
+
+/* Goes on with those whose pause is over, and tries again with those that failed: never as a storm, once a
+ * turn. */
+static void go_on(void)
+{
+    uint64_t now = now_us();
+    for (unsigned i = 0; i < opt.connections && !time_is_up(); i++) {
+        if (conns[i].state == PAUSED && conns[i].since <= now)
+            next_exchange(&conns[i]);
+        else if (conns[i].state == FAILED)
+            open_conn(&conns[i]);
+    }
+}
+
+static void on_term(int number)
+{
+    (void)number;
+    told_to_end = 1;
 }
 
 static void hold(void)
@@ -500,7 +540,7 @@ static void parse(int argc, char **argv)
         {"key", 1, NULL, 'k'},     {"sni", 1, NULL, 's'},   {"group", 1, NULL, 'g'},
         {"cipher", 1, NULL, 'i'},  {"tls12", 0, NULL, '2'}, {"plain", 0, NULL, 'p'},
         {"seconds", 1, NULL, 'S'}, {"size", 1, NULL, 'z'},  {"connections", 1, NULL, 'n'},
-        {"count", 1, NULL, 'N'},   {NULL, 0, NULL, 0}};
+        {"count", 1, NULL, 'N'},   {"pause", 1, NULL, 'P'}, {NULL, 0, NULL, 0}};
     int mode = -1;
     for (int i = 0; argc > 1 && i < 5; i++)
         if (!strcmp(argv[1], modes[i]))
@@ -524,6 +564,7 @@ static void parse(int argc, char **argv)
         case 'z': opt.size = strtoul(optarg, NULL, 0); break;
         case 'n': opt.connections = (unsigned)strtoul(optarg, NULL, 0); break;
         case 'N': opt.count = strtoull(optarg, NULL, 0); break;
+        case 'P': opt.pause = strtoul(optarg, NULL, 0) * 1000; break;
         default: exit(2);
         }
     }
@@ -535,6 +576,8 @@ int main(int argc, char **argv)
 {
     parse(argc, argv);
     signal(SIGPIPE, SIG_IGN);
+    if (opt.mode != MODE_HOLD)
+        signal(SIGTERM, on_term);
     struct rlimit files = {0};
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
@@ -560,11 +603,8 @@ int main(int argc, char **argv)
         for (unsigned i = 0; i < opt.connections; i++)
             open_conn(&conns[i]);
         while (!time_is_up()) {
-            turn(100);
-            /* Whoever failed tries again, but never as a storm: once a turn. */
-            for (unsigned i = 0; i < opt.connections; i++)
-                if (conns[i].state == FAILED && !time_is_up())
-                    open_conn(&conns[i]);
+            turn(opt.pause ? 5 : 100);
+            go_on();
         }
         report((double)(now_us() - started) / 1e6);
     }
