@@ -72,7 +72,7 @@ UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(OUT)/tools/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo install clean distclean \
+.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo image oci install clean distclean \
         help format asan tsan tools
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -82,7 +82,7 @@ all: $(BIN) $(OUT)/bin/certrotate
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
-	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo install clean"
+	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo image oci install clean"
 
 deps: $(DEPS)
 
@@ -178,6 +178,14 @@ bench: all tools
 
 demo: all
 	@deploy/demo/demo.sh $(OUT)/bin
+
+# By deploy/Dockerfile and buildah; `oci` packs the same from this tree's own static binary, with tar alone.
+image:
+	@deploy/image/image.sh $(CURDIR)/build/image/outrider.tar outrider:$(VERSION)
+
+oci:
+	@$(MAKE) --no-print-directory STATIC=1 BUILD=release all
+	@deploy/image/oci.sh build/release-static/bin/sidecar build/image/outrider-oci.tar outrider:$(VERSION)
 
 format:
 	clang-format -i $(SRC) $(foreach d,$(DIRS),$(wildcard $(d)/*.h)) $(wildcard tests/*/*.c tests/*/*.h)

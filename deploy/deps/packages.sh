@@ -3,7 +3,7 @@
 #
 # Looks for the Debian packages that a purpose needs and installs what is missing where that is possible.
 #
-#   packages.sh build|test|check|bench|demo
+#   packages.sh build|test|check|bench|image|demo
 #
 # As root on a Debian-like system it installs them and says so; elsewhere it stops with the one line to run.
 set -eu
@@ -15,8 +15,9 @@ case "$1" in
         python3 gnutls-bin faketime nginx postgresql postgresql-client redis-server mariadb-server mariadb-client" ;;
     check) want="clang-format clang-tidy cppcheck shellcheck" ;;
     bench) want="haproxy nginx libnginx-mod-stream hitch stunnel4 openssl procps python3" ;;
+    image) want="buildah mmdebstrap" ;;
     demo) want="openssl curl python3" ;;
-    *) echo "usage: packages.sh build|test|check|bench|demo" >&2; exit 2 ;;
+    *) echo "usage: packages.sh build|test|check|bench|image|demo" >&2; exit 2 ;;
 esac
 
 missing=
