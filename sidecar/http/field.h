@@ -20,10 +20,10 @@ struct http_str {
 struct http_field {
     struct http_str name; /* lower case */
     struct http_str value;
-    const char
-        *spelling;  /* the name as it was received or shall be sent by HTTP/1: name.n bytes; NULL: name */
-    bool sensitive; /* HTTP/2: never indexed (RFC 7541, 7.1.3); kept when passed on */
-    bool drop;      /* a callback sets this to leave the field out */
+    const char *spelling; /* the name as received, or as HTTP/1 shall send it: name.n bytes; NULL: name */
+    bool sensitive;       /* HTTP/2: never indexed (RFC 7541, 7.1.3); kept when passed on */
+    bool drop;            /* a callback sets this to leave the field out */
+    bool hop;             /* HTTP/1: removed or written anew by the codec itself, whatever a callback says */
 };
 
 #endif

@@ -69,6 +69,10 @@ struct headers_plan {
     size_t response_count;
 };
 
+/* Adds every name that PLAN could set in a request. False: out of memory. */
+bool headers_names_add_plan(struct headers_names *names, const struct headers_plan *plan)
+    __attribute__((warn_unused_result));
+
 /* What is known of a connection's caller. */
 struct headers_caller {
     const struct identity *identity; /* NULL: not verified, or revoked: no identity is forwarded */

@@ -63,9 +63,7 @@ struct http1_request {
     struct http_str query;     /* what follows the first "?"; p is NULL if there is none */
     int minor;                 /* HTTP/1.minor: 0 or 1 */
     bool https;                /* the target is in absolute form with scheme https */
-    struct http_field *fields; /* all of them as received, in their order; value without white space around.
-                                  Those that the codec itself removes (hop by hop, nominated by Connection)
-                                  have drop set, which clearing does not change */
+    struct http_field *fields; /* all of them as received, in their order; no white space around values */
     size_t nfields;
     enum http1_body body;
     uint64_t length;      /* HTTP1_LENGTH: bytes of body */
@@ -132,9 +130,10 @@ struct http1_calls {
     /* A field of a trailer section (from `side`) or an interim response: true leaves it out. */
     bool (*trailer)(void *ctx, enum http1_side side, const struct http_field *field);
     void (*end)(void *ctx, const struct http1_end *end);
-    /* The service will take no further request on its transport (Connection: close, HTTP/1.0, a body that
-     * only its end can end): end that transport and feed nothing more from it. What is emitted for HTTP1_UP
-     * after this call wants a new one. NULL: the client's connection is closed with the service's. */
+    /* The service will take no further request on its transport (Connection: close, HTTP/1.0) or cannot be
+     * trusted with one (it sent bytes that answer no request): end that transport and feed nothing more from
+     * it. What is emitted for HTTP1_UP after this call wants a new one. NULL: the client's connection is
+     * closed with the service's. */
     void (*service_done)(void *ctx);
 };
 

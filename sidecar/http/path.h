@@ -19,7 +19,7 @@ enum http_path_ambiguity {
     HTTP_PATH_DOUBLE = 1 << 4,    /* %25 before two hex digits: escaped twice */
     HTTP_PATH_ABOVE = 1 << 5,     /* dot segments that lead above the root */
     HTTP_PATH_PARAMETER = 1 << 6, /* a dot segment with a parameter: /..;x/ */
-    HTTP_PATH_CONTROL = 1 << 7,   /* an escaped control character, or overlong UTF-8 for an ASCII one */
+    HTTP_PATH_CONTROL = 1 << 7,   /* an escaped control character, or UTF-8 longer than needed */
 };
 
 /* Writes the normal form of PATH (without query) to OUT, which has room for SIZE bytes, at least 1, and may
