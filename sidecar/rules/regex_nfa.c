@@ -266,6 +266,15 @@ static bool is_anchored(const struct regex_parser *p, uint32_t number)
     }
 }
 
+/* A copy that is no larger than it must be; NULL without memory. */
+static void *copy_array(const struct regex_array *array, size_t size)
+{
+    void *copy = malloc(array->count * size + 1);
+    if (copy && array->count > 0)
+        memcpy(copy, array->data, array->count * size);
+    return copy;
+}
+
 bool regex_build(struct regex *regex, struct regex_parser *p, uint32_t root,
                  const struct regex_limits *limits)
 {
@@ -279,21 +288,20 @@ bool regex_build(struct regex *regex, struct regex_parser *p, uint32_t root,
     uint32_t start = build(&b, root, match);
     if (limits->captures)
         start = emit(&b, OP_SAVE, start, 0);
-    if (failed(&b)) {
-        free(b.node.data);
-        return b.no_memory
-                   ? regex_no_memory(p)
-                   : regex_fail(p, 0, p->size, "too large: its program exceeds %zu bytes", limits->memory);
+    if (!failed(&b)) {
+        regex->node = copy_array(&b.node, sizeof *regex->node);
+        regex->set = copy_array(&p->set, sizeof *regex->set);
+        b.no_memory = !regex->node || !regex->set;
     }
-    struct regex_node *node = realloc(b.node.data, b.node.count * sizeof *node);
-    struct regex_set *set = realloc(p->set.data, p->set.count * sizeof *set + 1);
-    regex->node = node ? node : b.node.data;
     regex->count = b.node.count;
+    regex->sets = p->set.count;
     regex->start = start;
     regex->anchored = is_anchored(p, root);
-    regex->set = set ? set : p->set.data;
-    regex->sets = p->set.count;
-    memset(&p->set, 0, sizeof p->set);
+    free(b.node.data);
+    if (b.no_memory)
+        return regex_no_memory(p);
+    if (b.too_large)
+        return regex_fail(p, 0, p->size, "too large: its program exceeds %zu bytes", limits->memory);
     find_classes(regex);
     return true;
 }

@@ -372,7 +372,7 @@ static bool read_count(struct regex_parser *p, uint32_t *count, bool *found)
 static bool repeat_counted(struct regex_parser *p)
 {
     size_t at = p->at;
-    uint32_t min, max;
+    uint32_t min = 0, max;
     bool has_min, has_max = true, lazy;
     if (!p->repeatable)
         return nothing_to_repeat(p);
