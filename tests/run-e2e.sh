@@ -55,7 +55,8 @@ elif grep -qas __tsan_init "$bin/sidecar"; then
 else
     export OUTRIDER_SANITIZER='' OUTRIDER_PATIENCE=1
 fi
-export ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 TSAN_OPTIONS=exitcode=99
+# faketime comes by LD_PRELOAD: before ASan's runtime.
+export ASAN_OPTIONS=detect_leaks=1:exitcode=99:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 TSAN_OPTIONS=exitcode=99
 export BATS_TEST_TIMEOUT=$((90 * OUTRIDER_PATIENCE))
 mkdir "$run/ports"
 "$here/e2e/pki.sh" "$OUTRIDER_PKI" || { echo "could not make the certificates"; exit 1; }
@@ -64,7 +65,7 @@ chmod -R a+rX "$run"
 one() { # one FILE: runs it; its TAP goes to $run/NAME.tap, its duration to $run/NAME.time
     local name start=$SECONDS
     name=$(basename "$1" .bats)
-    bats ${E2E_ONLY:+--filter "$E2E_ONLY"} --tap "$1" >"$run/$name.tap" 2>&1 </dev/null
+    bats ${E2E_ONLY:+--filter "$E2E_ONLY"} --timing --tap "$1" >"$run/$name.tap" 2>&1 </dev/null
     echo $((SECONDS - start)) >"$run/$name.time"
 }
 
@@ -74,7 +75,7 @@ report() { # report FILE
     name=$(basename "$1" .bats)
     ok=$(grep -c '^ok ' "$run/$name.tap")
     notok=$(grep -c '^not ok ' "$run/$name.tap")
-    skip=$(grep -c '^ok .* # skip' "$run/$name.tap")
+    skip=$(grep -cE '^ok .* # skip' "$run/$name.tap")
     plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$run/$name.tap")
     # A file that broke off, or holds nothing, must not look like one that passed.
     if [ "${plan:-0}" -ne $((ok + notok)) ] || { [ "${plan:-0}" = 0 ] && [ -z "${E2E_ONLY:-}" ]; }; then

@@ -22,6 +22,9 @@
 : "${BATS_TEST_TIMEOUT:=90}"
 PKI=$OUTRIDER_PKI
 export PKI
+# One worker, for figures that can be foretold; several where races between them are looked for.
+WORKERS=1
+[ "$OUTRIDER_SANITIZER" != tsan ] || WORKERS=3
 
 begin() {
     [ -e "$PKI/crl-client.pem" ] || "$BATS_TEST_DIRNAME/pki.sh" "$PKI"
@@ -146,7 +149,7 @@ config() {
     text=$(cat)
     {
         if ! grep -q '^\[sidecar\]' <<<"$text"; then
-            printf '[sidecar]\nhealth = 127.0.0.1:%s\ndrain_timeout = %s\ndrain_delay = 0s\nworkers = 1\n\n' "$(free_port)" "${DRAIN:-100ms}"
+            printf '[sidecar]\nhealth = 127.0.0.1:%s\ndrain_timeout = %s\ndrain_delay = 0s\nworkers = %s\n\n' "$(free_port)" "${DRAIN:-100ms}" $WORKERS
         fi
         if ! grep -q '^\[tls\]' <<<"$text"; then
             printf '[tls]\ndirectory = %s\n\n' "$PKI/$identity"

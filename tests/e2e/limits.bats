@@ -7,10 +7,11 @@ teardown() { finish; }
 
 open_is() { metric_is "$1" "outrider_connections_open{direction=\"$2\"}" "$3"; }
 
-# hold NAME COUNT PORT: COUNT connections of mutual TLS stay open until NAME's input is closed (descriptor 6).
+# hold NAME COUNT PORT [SECONDS]: COUNT connections of mutual TLS stay open until NAME's input is closed (descriptor 6);
+# those that do not come about within SECONDS have failed.
 hold() {
     mkfifo "$1.in"
-    load_tls hold "$3" --connections "$2" --seconds $((40 * OUTRIDER_PATIENCE)) --size 100 <"$1.in" >"$1.out" 2>"$1.log" 3>&- &
+    load_tls hold "$3" --connections "$2" --seconds "${4:-$((40 * OUTRIDER_PATIENCE))}" --size 100 <"$1.in" >"$1.out" 2>"$1.log" 3>&- &
     echo $! >"$1.pid"
     STARTED+=("$1")
     exec 6>"$1.in"
@@ -23,7 +24,7 @@ server_before_echo() { # server_before_echo [SIDECAR_KEYS [INBOUND_KEYS]]
     echo_service "$SERVICE"
     config server <<INI
 [sidecar]
-workers = 1
+workers = $WORKERS
 health = 127.0.0.1:$HEALTH
 drain_timeout = 100ms
 drain_delay = 0s
@@ -65,7 +66,7 @@ rss_below() { [ "$(rss_kb "$1")" -lt "$2" ]; }
 @test "out of descriptors: neither dies nor spins, and accepts again afterwards" {
     ULIMIT_N=64 server_before_echo
     pid=$(pid_of server)
-    hold many 100 "$IN" || true
+    hold many 100 "$IN" 3 # what is not accepted waits, for ever
     kill -0 "$pid"
     ticks=$(cpu_ticks "$pid")
     sleep 1

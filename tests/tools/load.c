@@ -469,7 +469,8 @@ static int compare(const void *a, const void *b)
 
 static void report(double seconds)
 {
-    qsort(latency, latency_count, sizeof *latency, compare);
+    if (latency_count > 0)
+        qsort(latency, latency_count, sizeof *latency, compare);
     uint32_t p50 = latency_count ? latency[latency_count / 2] : 0;
     uint32_t p99 = latency_count ? latency[latency_count * 99 / 100] : 0;
     uint32_t most = latency_count ? latency[latency_count - 1] : 0;
