@@ -56,7 +56,8 @@ else
     export OUTRIDER_SANITIZER='' OUTRIDER_PATIENCE=1
 fi
 # faketime comes by LD_PRELOAD: before ASan's runtime.
-export ASAN_OPTIONS=detect_leaks=1:exitcode=99:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 TSAN_OPTIONS=exitcode=99
+export ASAN_OPTIONS=detect_leaks=1:exitcode=99:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
+export TSAN_OPTIONS=exitcode=99:suppressions=$here/e2e/tsan.supp
 export BATS_TEST_TIMEOUT=$((90 * OUTRIDER_PATIENCE))
 mkdir "$run/ports"
 "$here/e2e/pki.sh" "$OUTRIDER_PKI" || { echo "could not make the certificates"; exit 1; }

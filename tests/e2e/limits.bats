@@ -304,7 +304,8 @@ INI
 @test "descriptors do not leak: refused, failed, reset and finished sessions" {
     server_before_echo
     pid=$(pid_of server)
-    works
+    load_tls new "$IN" --count 60 --connections 10 --seconds 20 # every worker has had a turn
+    wait_until 5 open_is server inbound 0
     before=$(fd_count "$pid")
     for _ in 1 2 3 4 5; do
         ask "$IN" stranger >/dev/null || true
