@@ -89,7 +89,7 @@ void session_timer(struct wheel_entry *entry)
     case SESSION_LINGER: session_finish(s, (enum session_end)s->end, s->why, true); break;
     case SESSION_RELAY:
         if (s->condemned)
-            session_kill(s, SESSION_END_UNTRUSTED, s->why);
+            session_judge_grace_over(s);
         else
             session_kill(s, SESSION_END_TIMEOUT,
                          now >= s->started + session_limits(s)->total_timeout &&

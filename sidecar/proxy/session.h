@@ -76,9 +76,10 @@ struct session {
     uint32_t index;      /* of the inbound or outbound in runtime */
     uint8_t handles;     /* endpoints not closed yet */
     bool inbound;
-    bool half_open; /* counted among the half-open */
-    bool condemned; /* its trust has ended, the grace goes on */
-    bool reported;  /* its end is logged and counted */
+    bool half_open;         /* counted among the half-open */
+    bool condemned;         /* its trust has ended, the grace goes on */
+    int8_t condemned_alert; /* enum tls_alert for its end */
+    bool reported;          /* its end is logged and counted */
     enum session_state state : 8;
     enum session_end end : 8;
     struct leg leg[2];
@@ -103,6 +104,8 @@ void session_kill(struct session *s, enum session_end end, const char *why);
  * inbound or outbound is gone, is ended as [tls] on_untrusted says.
  */
 void session_judge(struct session *s);
+/* The grace of a condemned session is over. */
+void session_judge_grace_over(struct session *s);
 
 /* --- relay.c -----------------------------------------------------------------------------------------------
  */

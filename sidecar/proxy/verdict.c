@@ -55,10 +55,16 @@ static void condemn(struct session *s, enum tls_alert alert, const char *why, en
         return;
     }
     s->condemned = true;
+    s->condemned_alert = (int8_t)alert;
     free(s->why);
     s->why = strdup(why);
     s->deadline = uv_now(&s->worker->loop) + config->tls.trust_grace;
     session_arm(s);
+}
+
+void session_judge_grace_over(struct session *s)
+{
+    end_untrusted(s, (enum tls_alert)s->condemned_alert, s->why ? s->why : "no longer trusted");
 }
 
 /* Whether a session of this state has been admitted and can be judged at all. */

@@ -13,7 +13,8 @@
 enum {
     IDLE_PEERS = 256 * 1024, /* bytes of peers without a session that are kept */
     SWEEP_SLICE = 1000000,   /* ns in one turn of the loop for judging live sessions */
-    RECHECK_MAX = 60,        /* s after which verdicts are looked at, should the clock have jumped */
+    RECHECK_MAX = 60000,     /* ms after which verdicts are looked at, should the clock have jumped */
+    RECHECK_SOON = 20,       /* ms at least until then */
 };
 
 /* --- time --------------------------------------------------------------------------------------------------
@@ -60,12 +61,20 @@ static void start_sweep(struct worker *w)
         (void)uv_idle_start(&w->sweep, on_sweep);
 }
 
+/* ms since 1970 */
+static int64_t wall_clock(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static void on_judge(uv_timer_t *timer)
 {
     struct worker *w = timer->data;
     if (w->recheck_at == 0)
         return;
-    if (time(NULL) >= w->recheck_at)
+    if (wall_clock() >= w->recheck_at * 1000)
         start_sweep(w);
     else
         worker_recheck_at(w, w->recheck_at);
@@ -73,14 +82,12 @@ static void on_judge(uv_timer_t *timer)
 
 void worker_recheck_at(struct worker *w, int64_t at)
 {
-    if (at <= 0 || at == INT64_MAX)
+    if (at <= 0 || at >= INT64_MAX / 1000)
         return;
     if (w->recheck_at == 0 || at < w->recheck_at)
         w->recheck_at = at;
-    int64_t in = w->recheck_at - time(NULL);
-    if (in > RECHECK_MAX)
-        in = RECHECK_MAX;
-    uint64_t ms = in > 0 ? (uint64_t)in * 1000 : 100;
+    int64_t in = w->recheck_at * 1000 - wall_clock();
+    uint64_t ms = in < RECHECK_SOON ? RECHECK_SOON : in > RECHECK_MAX ? RECHECK_MAX : (uint64_t)in;
     if (!uv_is_active((uv_handle_t *)&w->judge) || uv_timer_get_due_in(&w->judge) > ms)
         (void)uv_timer_start(&w->judge, on_judge, ms, 0);
 }

@@ -116,3 +116,57 @@ figures() {
     [ "$(fd_count "$(pid_of server)")" -le $((start + 2)) ]
     [ "$(reloads failed server)$(reloads failed client)" = 00 ]
 }
+
+@test "CA roll-over in three steps under load: not one failure of who follows; who does not is cut at the third" {
+    both_mounted
+    "$C" issue --out laggard --cn laggard --dns laggard.test >/dev/null
+    held laggard laggard 3
+    held early client
+    loaded new_pair new pair --connections 4 --pause 10
+    # follow ROOTS: both directories follow the authority; each sidecar has taken it.
+    follow() {
+        local who
+        for who in server client; do
+            before[$who]=$(generation $who)
+            "$C" rotate --once --out $who
+        done
+        for who in server client; do
+            wait_until 2 generation_over $who "${before[$who]}"
+            [ "$(grep -c BEGIN $who/ca.crt)" = "$1" ]
+        done
+        sleep 0.5 # under load
+    }
+    declare -A before
+    old=$(serial_of server/tls.crt)
+    # One: the new root is trusted beside the old one; certificates stay.
+    "$C" ca prepare
+    follow 2
+    [ "$(serial_of server/tls.crt)" = "$old" ]
+    # Two: new certificates, by the new authority. Whoever still has an old one is let in.
+    "$C" ca switch
+    follow 2
+    [ "$(serial_of server/tls.crt)" != "$old" ]
+    serves "$(serial_of server/tls.crt)"
+    [ "$(openssl x509 -in server/tls.crt -noout -issuer)" != "$(openssl x509 -in laggard/tls.crt -noout -issuer)" ]
+    [ "$(echo_on laggard)" = 'again 3 failed 0' ]
+    run "$OUTRIDER_TOOLS/load" new --connect "$IN" --cert laggard/tls.crt --key laggard/tls.key --count 1 --seconds 2
+    [ "$status" = 0 ]
+    # Long-lived ones of the new certificates, which are to outlive the third step.
+    loaded long_pair echo pair --connections 20 --pause 50
+    held late client
+    sleep 0.3
+    # Three: the old root goes.
+    "$C" ca retire
+    follow 1
+    cut() { [ "$(grep -c '"end":"untrusted".*CN=laggard' server.log)" = 3 ]; }
+    wait_until 1 cut
+    [ "$(echo_on laggard)" = 'again 0 failed 3' ]
+    [ "$(echo_on late)" = 'again 1 failed 0' ]
+    # One that was opened with the old certificate is judged by it, whoever has a new one now.
+    [ "$(echo_on early)" = 'again 0 failed 1' ]
+    run "$OUTRIDER_TOOLS/load" new --connect "$IN" --cert laggard/tls.crt --key laggard/tls.key --count 1 --seconds 2
+    [ "$status" != 0 ]
+    wait_for_log server '"event":"refused".*issuer not trusted.*CN=laggard'
+    unloaded
+    let_go
+}

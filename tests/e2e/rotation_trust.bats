@@ -1,0 +1,229 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Trust that changes under live sessions: revocation, lists and certificates that expire, and what becomes of the
+# sessions.
+load lib
+load mount
+setup() { begin; }
+teardown() { finish; }
+
+authority() { "$C" ca init --ca "$1" --cn "CA $1" "${@:2}" >/dev/null; }
+# member CA NAME [OPTIONS]: credentials in NAME/
+member() { "$C" issue --ca "$1" --out "$2" --cn "$2" --dns "$2.test" "${@:3}" >/dev/null; }
+# trusting CA...: the identity `web` with the roots and revocation lists of these, in $T/mount.
+trusting() {
+    local roots crls
+    printf -v roots '%s/ca.crt+' "$@"
+    printf -v crls '%s/crl.pem+' "$@"
+    put tls.crt=web/tls.crt tls.key=web/tls.key ca.crt="${roots%+}" crl.pem="${crls%+}"
+}
+cut_are() { [ "$(grep -c '"end":"untrusted"' "${2:-server}.log")" = "$1" ]; }
+# comes IDENTITY: a new session of this caller is let in.
+comes() {
+    "$OUTRIDER_TOOLS/load" new --connect "$IN" --cert "$1/tls.crt" --key "$1/tls.key" --count 1 --seconds 2 \
+        >/dev/null 2>&1
+}
+fails() { ! "$@"; }
+
+@test "revocation cuts the one peer within a second, and no other" {
+    authority one
+    authority two
+    member one web
+    member one a
+    member one b
+    member two c
+    trusting one two
+    mounted
+    for peer in a b c; do held $peer $peer 2; done
+    "$C" revoke --ca one --reason keyCompromise a/tls.crt
+    since=$(now_ms)
+    trusting one two
+    wait_until 1 cut_are 2
+    took_less 1000 "$since" 'revoked peer cut after'
+    [ "$(echo_on a)" = 'again 0 failed 2' ]
+    [ "$(echo_on b)" = 'again 2 failed 0' ]
+    [ "$(echo_on c)" = 'again 2 failed 0' ]
+    line=$(grep '"end":"untrusted"' server.log | tail -n 1)
+    figure "$line"
+    [[ $line == *'revoked'*'keyCompromise'*'CN=a'*"$(serial_of a/tls.crt)"* ]]
+    [ "$(grep '"end":"untrusted"' server.log | grep -vc 'CN=a"')" = 0 ]
+    metric_is server 'outrider_sessions_ended_total{reason="untrusted"}' 2
+    metric_is server 'outrider_crl_entries{ca=""}' 1
+    fails comes a
+    comes b
+    comes c
+    let_go
+}
+
+@test "a revoked intermediate cuts all below it, and no other" {
+    authority deep --intermediate
+    authority one
+    member one web
+    member deep x
+    member deep y
+    member one z
+    trusting one deep
+    mounted
+    for peer in x y z; do held $peer $peer; done
+    "$C" revoke --ca deep --reason cACompromise deep/issuer/issuer.crt
+    since=$(now_ms)
+    trusting one deep
+    wait_until 1 cut_are 2
+    took_less 1000 "$since" 'all below the revoked intermediate cut after'
+    [ "$(echo_on x)" = 'again 0 failed 1' ]
+    [ "$(echo_on y)" = 'again 0 failed 1' ]
+    [ "$(echo_on z)" = 'again 1 failed 0' ]
+    fails comes x
+    comes z
+    let_go
+}
+
+@test "a list that runs out under live sessions: reject cuts them, warn does not; a fresh one lets in again" {
+    authority one
+    member one web
+    member one a
+    "$C" crl --ca one --next-update 3s
+    expires=$(($(date -d "$(openssl crl -in one/crl.pem -noout -nextupdate | sed 's/.*=//')" +%s) * 1000))
+    trusting one
+    mounted '' 'crl_expired = reject'
+    reject=$IN
+    ports WARN
+    sed "s/crl_expired.*/crl_expired = warn/; s/^listen.*/listen = 127.0.0.1:$WARN/" server.conf |
+        sed "s/^health.*/health = 127.0.0.1:$(free_port)/" >warn.conf
+    start_sidecar warn
+    held strict a
+    IN=$WARN held lax a
+    [ "$(echo_on strict)" = 'again 1 failed 0' ]
+    wait_until 6 cut_are 1
+    late=$(($(now_ms) - expires))
+    figure "cut $late ms after nextUpdate"
+    [ $late -ge 0 ] && [ $late -lt $((1500 * OUTRIDER_PATIENCE)) ]
+    [ "$(echo_on strict)" = 'again 0 failed 1' ]
+    [ "$(echo_on lax)" = 'again 1 failed 0' ]
+    grep '"end":"untrusted"' server.log | grep -q 'revocation list expired'
+    fails comes a
+    IN=$WARN comes a
+    [ "$(metric server 'outrider_crl_expiry_seconds{ca=""}')" -le 0 ]
+    before=$(generation server)
+    "$C" crl --ca one
+    trusting one
+    wait_until 2 generation_over server "$before"
+    IN=$reject comes a
+    cut_are 0 warn
+    let_go
+}
+
+@test "a peer whose certificate runs out in mid-connection is cut, and no other" {
+    authority one
+    member one web
+    member one long
+    member one short --lifetime 4s
+    trusting one
+    mounted
+    held long long
+    held short short
+    ends=$(($(date -d "$(openssl x509 -in short/tls.crt -noout -enddate | sed 's/.*=//')" +%s) * 1000))
+    [ "$(echo_on short)" = 'again 1 failed 0' ]
+    wait_until 6 cut_are 1
+    late=$(($(now_ms) - ends))
+    figure "cut $late ms after notAfter, whose second still counts"
+    [ $late -ge 1000 ] && [ $late -lt $((2000 * OUTRIDER_PATIENCE)) ]
+    [ "$(echo_on short)" = 'again 0 failed 1' ]
+    [ "$(echo_on long)" = 'again 1 failed 0' ]
+    grep '"end":"untrusted"' server.log | grep -q 'expired.*CN=short'
+    fails comes short
+    let_go
+}
+
+@test "the own certificate runs out: warned at a third, a tenth and a fiftieth; not ready when it is over; renewed" {
+    [ -z "$OUTRIDER_SANITIZER" ] || skip 'a sanitizer and libfaketime do not go together'
+    authority one --lifetime 30d
+    member one web --lifetime 100m
+    trusting one
+    mounted_config
+    # A clock that the test sets: an offset in a file.
+    echo +0 >clock
+    LD_PRELOAD=$(faketime -m -f +0 printenv LD_PRELOAD) FAKETIME_TIMESTAMP_FILE=$T/clock FAKETIME_NO_CACHE=1 \
+        FAKETIME_DONT_FAKE_MONOTONIC=1 launch_sidecar server
+    wait_until 5 ready server
+    warnings() { [ "$(grep -c '"event":"expiry"' server.log)" = "$1" ]; }
+    left() { metric server "outrider_$1"; }
+    near() { [ "$1" -gt $(($2 - 60)) ] && [ "$1" -le "$2" ]; }
+    near "$(left certificate_expiry_seconds)" 6000
+    near "$(left 'ca_expiry_seconds{ca=""}')" $((30 * 86400))
+    warnings 0
+    told=0
+    for minutes in 68 91 99; do # of 100: more than two thirds, nine tenths, 49 fiftieths
+        echo "+${minutes}m" >clock
+        told=$((told + 1))
+        wait_until 3 warnings $told
+        near "$(left certificate_expiry_seconds)" $((6000 - minutes * 60))
+    done
+    ready server
+    echo +101m >clock
+    wait_until 3 warnings 4
+    grep '"event":"expiry"' server.log | tail -n 1 | grep -q '"level":"error".*has expired'
+    [ "$(left certificate_expiry_seconds)" -lt 0 ]
+    fails ready server
+    [[ $(curl -s "http://$(health_of server)/readyz") == *'certificate has expired'* ]]
+    # Never twice.
+    sleep 1.2
+    warnings 4
+    member one web
+    trusting one
+    wait_until 2 ready server
+    near "$(left certificate_expiry_seconds)" $((86400 - 6060))
+}
+
+@test "on_untrusted: close at once, drain after trust_grace, keep; a drained one whose trust comes back stays" {
+    authority one
+    authority two
+    member two web
+    member one a
+    trusting one two
+    mounted '' 'on_untrusted = close'
+    for how in drain keep pardon; do
+        declare "$how=$(free_port)"
+        sed "s/on_untrusted.*/on_untrusted = ${how/pardon/drain}/; s/^listen.*/listen = 127.0.0.1:${!how}/" server.conf |
+            sed "s/^health.*/health = 127.0.0.1:$(free_port)/; s/^on_untrusted = drain/&\ntrust_grace = 1500ms/" >$how.conf
+        cp -rP mount "mount-$how"
+        sed -i "s|$T/mount|&-$how|" $how.conf
+        start_sidecar $how
+    done
+    shut=$IN
+    held shut a
+    for how in drain keep pardon; do IN=${!how} held "held_$how" a; done
+    since=$(now_ms)
+    trusting two
+    for how in drain keep pardon; do
+        rm -rf "mount-$how"
+        cp -rP mount "mount-$how"
+    done
+    wait_until 1 cut_are 1
+    took_less 1000 "$since" 'closed after'
+    [ "$(echo_on shut)" = 'again 0 failed 1' ]
+    for how in drain keep pardon; do
+        wait_until 1 generation_over $how 1
+        # Nobody new, in whichever mode; those that were there go on.
+        IN=${!how} fails comes a
+        [ "$(echo_on "held_$how")" = 'again 1 failed 0' ]
+    done
+    IN=$shut fails comes a
+    # Trusted again in time.
+    trusting one two
+    cp -rP mount back
+    rm -rf mount-pardon
+    mv back mount-pardon
+    wait_until 3 cut_are 1 drain
+    took=$(($(now_ms) - since))
+    figure "drained after $took ms"
+    [ $took -ge 1500 ] && [ $took -lt $((3000 * OUTRIDER_PATIENCE)) ]
+    [ "$(echo_on held_drain)" = 'again 0 failed 1' ]
+    grep '"end":"untrusted"' drain.log | grep -q '"alert_sent":"unknown_ca"'
+    sleep 0.5
+    [ "$(echo_on held_pardon)" = 'again 1 failed 0' ]
+    [ "$(echo_on held_keep)" = 'again 1 failed 0' ]
+    cut_are 0 pardon
+    cut_are 0 keep
+    let_go
+}
