@@ -53,7 +53,7 @@ static inline nghttp2_nv wire_nv(const char *name, const char *value, uint8_t fl
 /* --- what a side is sent
  * ------------------------------------------------------------------------------------ */
 
-enum { WIRE_STREAMS = 4096 };
+enum { WIRE_STREAMS = 8192, WIRE_CONN = WIRE_STREAMS - 1 };
 
 struct wire_watch {
     bool server; /* expects the preface */
@@ -72,8 +72,10 @@ struct wire_watch {
     int64_t window; /* of the connection, as this side has granted it */
     int64_t initial;
     int64_t stream_window[WIRE_STREAMS]; /* relative to initial, by id / 2 */
-    int64_t granted[WIRE_STREAMS];       /* by WINDOW_UPDATE to this side; [0]: the connection */
+    int64_t granted[WIRE_STREAMS];       /* by WINDOW_UPDATE to this side; [WIRE_CONN]: the connection */
     uint32_t frame_max;
+    int64_t told_initial; /* by SETTINGS emitted to this side */
+    unsigned acked;       /* ACKs to its SETTINGS */
     bool goaway, pinged;
     uint32_t goaway_code, goaway_last;
     unsigned frames[11];          /* seen, by type */
@@ -183,6 +185,10 @@ static inline void wire_frame(struct wire_watch *w, const uint8_t *f, size_t len
         return;
     case HTTP2_SETTINGS:
         assert_true(stream == 0 && length % 6 == 0 && (!(flags & 1) || length == 0));
+        for (size_t i = 0; i < length; i += 6)
+            if (p[i + 1] == HTTP2_SET_INITIAL_WINDOW_SIZE)
+                w->told_initial = http2_get32(p + i + 2);
+        w->acked += flags & 1;
         if (w->quiet)
             return;
         wire_text(&w->log, "SETTINGS%s", flags & 1 ? " ACK" : "");
@@ -209,8 +215,8 @@ static inline void wire_frame(struct wire_watch *w, const uint8_t *f, size_t len
         return;
     case HTTP2_WINDOW_UPDATE:
         assert_true(length == 4 && http2_get32(p) > 0 && http2_get32(p) <= 0x7fffffff);
-        w->granted[stream ? stream / 2 % WIRE_STREAMS : WIRE_STREAMS - 1] += http2_get32(p);
-        if (!w->quiet)
+        w->granted[stream ? stream / 2 % WIRE_STREAMS : WIRE_CONN] += http2_get32(p);
+        if (!w->quiet && (stream || !w->sums))
             wire_text(&w->log, "WINDOW_UPDATE %u %u\n", stream, http2_get32(p));
         return;
     case HTTP2_PUSH_PROMISE: fail_msg("PUSH_PROMISE emitted"); return;
@@ -331,7 +337,7 @@ static inline void wire_start(struct wire *w)
         struct wire_watch *x = &w->watch[i];
         assert_int_equal(nghttp2_hd_deflate_new(&w->deflater[i], 4096), 0);
         assert_int_equal(nghttp2_hd_inflate_new(&x->inflater), 0);
-        x->window = x->initial = 65535;
+        x->window = x->initial = x->told_initial = 65535;
         x->frame_max = 16384;
     }
     w->watch[HTTP2_UP].server = true;
