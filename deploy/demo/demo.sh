@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# demo.sh BIN_DIR: Outrider at work on this machine, in less than twenty seconds. A CA and its certificates, a service
+# demo.sh BIN_DIR: Outrider at work on this machine, in less than twenty seconds. A CA and its certificates (by certrotate), a service
 # (`orders`) and a caller (`shop`), each with a sidecar; then a request across mutual TLS, a stranger, a rotation and a
 # revocation. Everything stays on loopback and in a folder that is removed at the end. Exit status 0 only when all of
 # it went as the captions say.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-sidecar=$(realpath "$1")/sidecar
+PATH=$(realpath "$1"):$PATH
 "$here/../deps/packages.sh" demo
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/outrider-demo.XXXXXX")
@@ -45,67 +45,21 @@ log_show() { sed -E 's/ (serial|sha256|bytes_in|bytes_out|duration_ms)=[^ ]*//g'
 logged() { tail -n "+$(($2 + 1))" "$1.log" | grep -E -- "$3"; } # logged NAME AFTER_LINE WORDS
 lines() { wc -l <"$1.log"; }
 
-# --- certificates ------------------------------------------------------------------------------------------
-cat >openssl.cnf <<'CNF'
-[ca]
-default_ca = any
-[any]
-database = $ENV::CA.db
-new_certs_dir = .
-rand_serial = yes
-default_md = sha256
-policy = anything
-unique_subject = no
-default_days = 1
-default_crl_days = 1
-[anything]
-commonName = supplied
-[req]
-distinguished_name = dn
-prompt = no
-[dn]
-CNF
-authority() { # authority NAME SUBJECT
-    openssl req -x509 -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -out "$1.crt" \
-        -subj "/CN=$2" -days 1 -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign \
-        -addext subjectKeyIdentifier=hash 2>/dev/null
-    : >"$1.db"
-}
-issue() { # issue CA NAME: a certificate and key in NAME.new/
-    mkdir -p "$2.new"
-    openssl req -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$2.new/tls.key" -out req.pem \
-        -subj "/CN=$2" 2>/dev/null
-    printf '%s\n' '[ext]' basicConstraints=critical,CA:FALSE keyUsage=critical,digitalSignature \
-        extendedKeyUsage=serverAuth,clientAuth "subjectAltName=DNS:$2,URI:spiffe://demo/$2" authorityKeyIdentifier=keyid >ext
-    CA=$1 openssl ca -batch -config openssl.cnf -cert "$1.crt" -keyfile "$1.key" -in req.pem -notext -extfile ext \
-        -extensions ext -out "$2.new/tls.crt" 2>/dev/null
-    cp ca.crt "$2.new/ca.crt"
-}
-generation=0
-publish() { # publish NAME: NAME.new becomes what NAME's sidecar sees, as a Kubernetes volume does it
-    generation=$((generation + 1))
-    mkdir -p "$1"
-    mv "$1.new" "$1/..$generation"
-    ln -s "..$generation" "$1/..next"
-    mv -T "$1/..next" "$1/..data"
-    local f
-    for f in tls.crt tls.key ca.crt crl.pem; do
-        [ -e "$1/$f" ] || ln -sfn "..data/$f" "$1/$f"
-    done
+# Runs a command and shows it.
+run() {
+    printf '$ %s\n' "$*" | show
+    "$@" | show
 }
 serial() { openssl x509 -noout -serial -in "$1/tls.crt" | cut -d= -f2; }
 
+# --- certificates ------------------------------------------------------------------------------------------
 caption '1. A CA, and certificates for the service "orders" and its caller "shop"'
-export CA=none
-authority ca 'Demo CA'
-authority other 'Somebody else'
+run certrotate ca init --ca ca --cn 'Demo CA'
 for name in orders shop; do
-    issue ca $name
-    publish $name
+    run certrotate issue --ca ca --out $name --dns $name --uri spiffe://demo/$name
 done
-issue other stranger
-mv stranger.new stranger
-printf 'orders: serial %s\nshop:   serial %s\n' "$(serial orders)" "$(serial shop)" | show
+certrotate ca init --ca other --cn 'Somebody else' >/dev/null
+certrotate issue --ca other --out stranger --dns shop --uri spiffe://demo/shop >/dev/null
 
 # --- the service and the two sidecars ----------------------------------------------------------------------
 cat >service.py <<'PY'
@@ -163,7 +117,7 @@ connect = 127.0.0.1:$inbound
 server_name = orders
 INI
 for name in orders shop; do
-    "$sidecar" run -c $name.conf 2>$name.log &
+    sidecar run -c $name.conf 2>$name.log &
     pids+=($!)
 done
 wait_until 5 curl -sf "http://127.0.0.1:$health_a/readyz" || fail 'the sidecar of orders is not ready'
@@ -178,9 +132,9 @@ wait_until 3 logged orders 0 'session.*spiffe://demo/shop' || fail 'no session l
 echo '    and the sidecar of orders knows who called:'
 logged orders 0 'session.*spiffe://demo/shop' | tail -n 1 | log_show
 
-caption '3. A stranger, with a certificate of another CA, is refused and told so'
+caption '3. A stranger: the same names, but from another CA. Refused, and told why'
 before=$(lines orders)
-if curl -sS --max-time 5 --connect-to "orders:443:127.0.0.1:$inbound" --cacert ca.crt --cert stranger/tls.crt \
+if curl -sS --max-time 5 --connect-to "orders:443:127.0.0.1:$inbound" --cacert ca/ca.crt --cert stranger/tls.crt \
     --key stranger/tls.key https://orders/ >answer 2>error; then
     fail 'the stranger got in'
 fi
@@ -210,8 +164,7 @@ seen() { openssl s_client -connect "127.0.0.1:$inbound" -cert shop/tls.crt -key 
     openssl x509 -noout -serial 2>/dev/null | cut -d= -f2; }
 old=$(seen)
 before=$(lines orders)
-issue ca orders
-publish orders
+run certrotate issue --ca ca --out orders --dns orders --uri spiffe://demo/orders
 new=$(serial orders)
 seen_is() { [ "$(seen)" = "$1" ]; }
 wait_until 10 seen_is "$new" || fail 'the new certificate is not served'
@@ -223,15 +176,11 @@ wait_until 3 more_alive || fail 'the open connection did not survive the rotatio
 echo '    the connection that was open all the while still answers'
 
 caption '5. Revocation: shop is put on the revocation list; its live connection ends'
-CA=ca openssl ca -config openssl.cnf -cert ca.crt -keyfile ca.key -revoke shop/tls.crt 2>/dev/null
 before=$(lines orders)
-mkdir orders.new
-cp orders/tls.crt orders/tls.key orders/ca.crt orders.new/
-CA=ca openssl ca -config openssl.cnf -cert ca.crt -keyfile ca.key -gencrl -out orders.new/crl.pem 2>/dev/null
+run certrotate revoke --ca ca --into orders shop/tls.crt
 start=$(date +%s%N)
-publish orders
 wait_until 10 grep -q cut held || fail 'the live connection was not cut'
-printf 'cut %d ms after the list arrived\n' $((($(date +%s%N) - start) / 1000000)) | show
+printf 'cut within %d ms\n' $((($(date +%s%N) - start) / 1000000)) | show
 wait_until 3 logged orders "$before" 'revoked' || fail 'no line says why'
 logged orders "$before" 'revoked' | head -n 1 | log_show
 if curl -sf --max-time 3 "http://127.0.0.1:$outbound/" >/dev/null; then

@@ -5,7 +5,8 @@ Each proxy stands before the same echo and sink (tests/tools/tcp.c), with the sa
 TLS_AES_128_GCM_SHA256, X25519 and client verification; one thread of it, pinned to core 0. The load generator
 (tests/tools/load.c) and the services have the last core. Logging of single connections is off everywhere. In a round
 every proxy is measured once, and rounds follow one another, so that a slow minute of the machine hits all alike; the
-table shows medians over the rounds, the JSON all values. A proxy's CPU time is that of all its processes.
+table shows medians over the rounds, the JSON all values. A proxy's CPU time is that of all its processes. The others
+send session tickets, as they do by default; the sidecar sends none until resumption is switched on.
 
 Memory is the resident set of its largest process plus what the others hold for themselves alone.
 """
