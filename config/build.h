@@ -22,8 +22,9 @@ bool config_build_sections(struct config_build *b, struct config_lines_section *
 
 /* Tells combinations that cannot work, and takes over what one section says for another. False: no memory. */
 bool config_check_all(struct config_build *b);
-bool config_check_where(
-    struct config_build *b); /* check_where.c: what applies to which inbound; called by config_check_all() */
+/* Parts of it. check_where.c: what applies to which inbound; check_capture.c: outbounds and [capture]. */
+bool config_check_where(struct config_build *b);
+bool config_check_capture(struct config_build *b);
 
 /* "[inbound web]" into TEXT. */
 enum { CONFIG_LABEL_MAX = CONFIG_NAME_MAX + 4 };

@@ -49,7 +49,7 @@ static bool check_listeners(struct config_build *b)
     char label[CONFIG_LABEL_MAX];
     size_t n = 0;
     struct listener *all =
-        config_arena_alloc(b->arena, 2 + c->inbound_count + c->outbound_count, sizeof *all);
+        config_arena_alloc(b->arena, 4 + c->inbound_count + c->outbound_count, sizeof *all);
     if (!all)
         return false;
     const struct config_lines_section *sidecar = b->origin[SECTION_SIDECAR][0];
@@ -59,6 +59,8 @@ static bool check_listeners(struct config_build *b)
         all[n++] = (struct listener){&c->inbound[i].listen, b->origin[SECTION_INBOUND][i], "listen"};
     for (size_t i = 0; i < c->outbound_count; i++)
         all[n++] = (struct listener){&c->outbound[i].listen, b->origin[SECTION_OUTBOUND][i], "listen"};
+    for (size_t i = 0; i < 2; i++)
+        all[n++] = (struct listener){&c->capture.listen[i], b->origin[SECTION_CAPTURE][0], "port"};
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < i && all[i].addr->kind != CONFIG_ADDR_NONE; j++) {
             if (!same_addr(all[i].addr, all[j].addr))
@@ -246,5 +248,5 @@ bool config_check_all(struct config_build *b)
             return false;
     check_cas(b);
     check_credentials(b);
-    return check_listeners(b) && config_check_where(b);
+    return config_check_capture(b) && check_listeners(b) && config_check_where(b);
 }

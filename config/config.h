@@ -87,6 +87,16 @@ struct config_cidrs {
     size_t count;
 };
 
+/* A list of numbers and spans: 22, 9000-9100. */
+struct config_range {
+    uint32_t first, last; /* inclusive */
+};
+
+struct config_ranges {
+    struct config_range *item;
+    size_t count;
+};
+
 enum config_client_auth { CONFIG_CLIENT_AUTH_REQUIRE, CONFIG_CLIENT_AUTH_REQUEST, CONFIG_CLIENT_AUTH_NONE };
 enum config_protocol { CONFIG_PROTOCOL_AUTO, CONFIG_PROTOCOL_TCP, CONFIG_PROTOCOL_HTTP };
 enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
@@ -224,14 +234,26 @@ struct config_inbound {
 struct config_outbound {
     char *name;
     struct config_place place;
-    struct config_addr listen;
+    struct config_addr listen; /* kind NONE: it has destinations instead */
     struct config_target connect;
+    struct config_cidrs destinations; /* captured connections to these, on these ports (none: on all) */
+    struct config_ranges ports;
+    bool passthrough;  /* captured connections go on as they are, without TLS */
     char *server_name; /* SNI, lower-case, and the SAN demanded where allow_san is absent; the host of
                           connect where that is a name and nothing is said here; else NULL */
     struct config_strings allow_san; /* none: server_name must be a SAN */
     enum config_proxy_out proxy_out; /* sent to the peer inside TLS */
     struct config_strings alpn;
     struct config_limits limits;
+};
+
+/* [capture]: the application's connections, redirected here by the kernel (`sidecar redirect`). */
+struct config_capture {
+    unsigned port;                /* on 127.0.0.1 and ::1; 0: nothing is captured */
+    struct config_addr listen[2]; /* those two, once port is set */
+    struct config_ranges uids;    /* whose connections are the sidecar's own, or not to be captured */
+    struct config_ranges exclude_ports;
+    struct config_cidrs exclude;
 };
 
 /* [rules]: what holds where no rule decides. */
@@ -320,6 +342,7 @@ struct config {
     char *path; /* of the file, as given */
     struct config_sidecar sidecar;
     struct config_tls tls;
+    struct config_capture capture;
     struct config_rules rules;
     struct config_ca *ca;
     size_t ca_count;

@@ -41,6 +41,7 @@ static const char preface[] =
     "| address | to listen on: `0.0.0.0:8443`, `[::]:8443` or `unix:/path` |\n"
     "| target | to connect to: `name:port`, `192.0.2.1:port`, `[2001:db8::1]:port` or `unix:/path` |\n"
     "| networks | a list of `10.0.0.0/8`, `fd00::/8`; an address alone is one host |\n"
+    "| spans | a list of numbers and `FIRST-LAST` |\n"
     "| list | items separated by commas |\n"
     "| host names | a list of names; `*.example.com` stands for all names below example.com |\n"
     "| inbounds | a list of the NAMEs of `[inbound NAME]` sections |\n"
@@ -62,6 +63,7 @@ static const char *type_word(enum config_key_type type)
     case KEY_ADDR: return "address";
     case KEY_TARGET: return "target";
     case KEY_CIDRS: return "networks";
+    case KEY_RANGES: return "spans";
     case KEY_STRINGS: return "list";
     case KEY_HOSTNAMES: return "host names";
     case KEY_INBOUNDS: return "inbounds";

@@ -14,7 +14,8 @@ const struct config_section config_sections[SECTION_COUNT] = {
     {"tls", SECTION_TLS, NAMED_NO, ONE(tls), "The sidecar's own certificate, whom it trusts, and what a handshake may use."},
     {"ca", SECTION_CA, NAMED_YES, MANY(ca), "Bring your own CA: other trust for callers that ask for one of these hostnames (by SNI). A caller that asks for another name, or for none, is judged by [tls]."},
     {"inbound", SECTION_INBOUND, NAMED_YES, MANY(inbound), "Mutual TLS in, the local service behind."},
-    {"outbound", SECTION_OUTBOUND, NAMED_YES, MANY(outbound), "Plaintext from the local service, mutual TLS to the peer. Who answers must carry a name of `allow_san`, or `server_name` where there is no `allow_san`."},
+    {"outbound", SECTION_OUTBOUND, NAMED_YES, MANY(outbound), "Plaintext from the local service, mutual TLS to the peer. It has an address of its own (`listen` and `connect`), or takes captured connections by their `destinations`; of several that fit, the first in the file counts, and what fits none is refused. Who answers must carry a name of `allow_san`, or `server_name` where there is no `allow_san`."},
+    {"capture", SECTION_CAPTURE, NAMED_NO, ONE(capture), "Transparent mode: `sidecar redirect` has the kernel lead the application's TCP connections here, and callers of the port that an inbound forwards to, to that inbound."},
     {"rules", SECTION_RULES, NAMED_NO, ONE(rules), "What holds where no rule decides."},
     {"rule", SECTION_RULE, NAMED_YES, MANY(rule), "A rule. Rules run in the order of the file; the first `block`, `allow` or `skip` that matches ends it."},
     {"list", SECTION_LIST, NAMED_YES, MANY(list), "A named list, for `in $NAME` in expressions. The name holds only a-z, 0-9, `_` and, not at either end, `.`."},
@@ -99,13 +100,21 @@ const struct config_key config_keys[] = {
     {SECTION_INBOUND, KEY_STRINGS, "alpn", AT(inbound, alpn), .help = "Protocols to agree on by ALPN, most wanted first."},
     LIMITS(SECTION_INBOUND, inbound, "5s"),
 
-    {SECTION_OUTBOUND, KEY_ADDR, "listen", AT(outbound, listen), MUST, .help = "Where the local service connects to: a loopback address or a UNIX socket."},
-    {SECTION_OUTBOUND, KEY_TARGET, "connect", AT(outbound, connect), MUST, .help = "The peer."},
+    {SECTION_OUTBOUND, KEY_ADDR, "listen", AT(outbound, listen), .help = "Where the local service connects to: a loopback address or a UNIX socket."},
+    {SECTION_OUTBOUND, KEY_TARGET, "connect", AT(outbound, connect), .help = "The peer."},
+    {SECTION_OUTBOUND, KEY_CIDRS, "destinations", AT(outbound, destinations), .help = "In place of `listen` and `connect`: captured connections to these networks."},
+    {SECTION_OUTBOUND, KEY_RANGES, "ports", AT(outbound, ports), FROM(1, 65535), .help = "On these ports. Default: all."},
+    {SECTION_OUTBOUND, KEY_ENUM, "passthrough", AT(outbound, passthrough), IS("refuse"), WORDS("refuse|allow"), .help = "`allow`: what is captured for these destinations goes on as it is, without TLS."},
     {SECTION_OUTBOUND, KEY_HOSTNAME, "server_name", AT(outbound, server_name), .help = "The name to ask for (SNI). Default: the host of `connect`, where that is a name."},
     {SECTION_OUTBOUND, KEY_STRINGS, "allow_san", AT(outbound, allow_san), .help = "Who may answer, by SAN, as for inbounds. Default: `server_name`."},
     {SECTION_OUTBOUND, KEY_ENUM, "send_proxy", AT(outbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the peer, within TLS."},
     {SECTION_OUTBOUND, KEY_STRINGS, "alpn", AT(outbound, alpn), .help = "Protocols to offer by ALPN, most wanted first."},
     LIMITS(SECTION_OUTBOUND, outbound, "10s"),
+
+    {SECTION_CAPTURE, KEY_NUMBER, "port", AT(capture, port), IS("off"), WORDS("off"), FROM(0, 65535), .help = "Port of the capture listener, on 127.0.0.1 and ::1."},
+    {SECTION_CAPTURE, KEY_RANGES, "uids", AT(capture, uids), IS("65532"), FROM(0, 4294967294), .help = "Users whose connections are left alone: the sidecar's own first of all."},
+    {SECTION_CAPTURE, KEY_RANGES, "exclude_ports", AT(capture, exclude_ports), FROM(1, 65535), .help = "Ports that are left alone, both ways. 53, DNS, always is."},
+    {SECTION_CAPTURE, KEY_CIDRS, "exclude", AT(capture, exclude), .help = "Destinations that are left alone."},
 
     {SECTION_RULES, KEY_ENUM, "default", AT(rules, fallback), IS("auto"), WORDS("auto|allow|deny"), .help = "`auto` lets verified, unrevoked peers pass and no one else."},
     {SECTION_RULES, KEY_SIZE, "expression_max", AT(rules, expression_max), IS("4KiB"), FROM(64, 64 * KIB), .help = "The longest expression."},
@@ -182,6 +191,7 @@ bool config_key_continues(const struct config_key *key)
     switch (key->type) {
     case KEY_FLAGS:
     case KEY_CIDRS:
+    case KEY_RANGES:
     case KEY_STRINGS:
     case KEY_HOSTNAMES:
     case KEY_INBOUNDS:

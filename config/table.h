@@ -16,6 +16,7 @@ enum config_section_id {
     SECTION_CA,
     SECTION_INBOUND,
     SECTION_OUTBOUND,
+    SECTION_CAPTURE,
     SECTION_RULES,
     SECTION_RULE,
     SECTION_LIST,
@@ -49,6 +50,7 @@ enum config_key_type {
     KEY_ADDR,        /* struct config_addr */
     KEY_TARGET,      /* struct config_target */
     KEY_CIDRS,       /* struct config_cidrs */
+    KEY_RANGES,      /* struct config_ranges */
     KEY_STRINGS,     /* struct config_strings */
     KEY_HOSTNAMES,   /* struct config_strings: exact or *.suffix, lower-case */
     KEY_INBOUNDS,    /* struct config_strings: names of inbounds */

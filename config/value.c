@@ -518,6 +518,41 @@ static void read_cidr_item(struct config_value *v, size_t offset, size_t length,
     config_value_cidr(v, offset, length, &items[cidrs->count++]);
 }
 
+/* Digits from TEXT to END, no more than the key allows; false where they are no such number. */
+static bool range_number(const struct config_value *v, const char *text, const char *end, uint32_t *out)
+{
+    uint64_t number = 0;
+    if (text == end || end - text > 10)
+        return false;
+    for (; text < end; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        number = number * 10 + (unsigned)(*text - '0');
+    }
+    *out = (uint32_t)number;
+    return number >= v->key->min && number <= v->key->max;
+}
+
+static void read_range_item(struct config_value *v, size_t offset, size_t length, void *out)
+{
+    struct config_ranges *ranges = out;
+    struct config_range *items = config_value_more(v, ranges->item, ranges->count, sizeof *items);
+    const char *text = v->text.text + offset, *end = text + length, *dash = memchr(text, '-', length);
+    if (!items)
+        return;
+    ranges->item = items;
+    struct config_range *range = &items[ranges->count++];
+    if (!range_number(v, text, dash ? dash : end, &range->first) ||
+        !range_number(v, dash ? dash + 1 : text, end, &range->last))
+        config_value_wrong(v, offset, length, NULL,
+                           VALUE_QUOTED " is neither a number from %llu to %llu nor FIRST-LAST of such",
+                           VALUE_QUOTE(v, offset, length), (unsigned long long)v->key->min,
+                           (unsigned long long)v->key->max);
+    else if (range->first > range->last)
+        config_value_wrong(v, offset, length, NULL, VALUE_QUOTED " ends before it begins",
+                           VALUE_QUOTE(v, offset, length));
+}
+
 static void read_expression_item(struct config_value *v, size_t offset, size_t length, void *out)
 {
     struct config_texts *texts = out;
@@ -569,6 +604,7 @@ void config_value_read(struct config_value *v, void *out)
     case KEY_ADDR: config_value_addr(v, 0, v->text.length, out); break;
     case KEY_TARGET: config_value_target(v, 0, v->text.length, out); break;
     case KEY_CIDRS: read_list(v, read_cidr_item, out); break;
+    case KEY_RANGES: read_list(v, read_range_item, out); break;
     case KEY_STRINGS:
     case KEY_INBOUNDS: read_list(v, read_item, out); break;
     case KEY_HOSTNAMES: read_list(v, read_hostname_item, out); break;

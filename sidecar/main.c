@@ -7,6 +7,7 @@
 #include "certrotate/certrotate.h"
 #include "sidecar/check.h"
 #include "sidecar/proxy/proxy.h"
+#include "sidecar/redirect.h"
 
 static int version_main(int argc, char **argv)
 {
@@ -23,6 +24,7 @@ static const struct command {
 } commands[] = {
     {"run", proxy_main, "runs the sidecar"},
     {"check", check_main, "checks a configuration and prints every mistake"},
+    {"redirect", redirect_main, "leads the pod's connections to the sidecar (transparent mode)"},
     {"certrotate", certrotate_main, "makes, issues, revokes and rotates certificates"},
     {"version", version_main, "prints the version"},
 };

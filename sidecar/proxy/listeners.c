@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sidecar/net/origdst.h"
+
 /* One address with the sockets of all workers. */
 struct place {
     struct place *next;
@@ -128,16 +130,35 @@ static bool is_unwanted(const struct place *p)
     return !p->wanted;
 }
 
-/* The addresses of CONFIG in order: its inbounds, then its outbounds. */
-static const struct config_addr *address(const struct config *config, size_t i)
+/*
+ * The I-th socket of CONFIG and its address: its inbounds, then its outbounds, then the two of [capture].
+ * False where there is none to open: the outbound has destinations, nothing is captured, the host has no ::1.
+ */
+static bool address(const struct config *config, size_t i, struct worker_socket *socket,
+                    const struct config_addr **addr)
 {
-    return i < config->inbound_count ? &config->inbound[i].listen
-                                     : &config->outbound[i - config->inbound_count].listen;
+    *socket = (struct worker_socket){.inbound = i < config->inbound_count, .index = i};
+    if (socket->inbound) {
+        *addr = &config->inbound[i].listen;
+        return true;
+    }
+    i -= config->inbound_count;
+    socket->index = i;
+    if (i < config->outbound_count) {
+        *addr = &config->outbound[i].listen;
+        return (*addr)->kind != CONFIG_ADDR_NONE;
+    }
+    i -= config->outbound_count;
+    socket->index = WORKER_CAPTURE;
+    *addr = &config->capture.listen[i];
+    return (*addr)->kind != CONFIG_ADDR_NONE && (i == 0 || net_has_ipv6_loopback());
 }
 
 bool listeners_update(struct listeners *l, const struct config *config, char error[NET_LISTEN_ERROR])
 {
-    size_t count = config->inbound_count + config->outbound_count;
+    size_t count = config->inbound_count + config->outbound_count + 2;
+    struct worker_socket socket;
+    const struct config_addr *addr;
     struct worker_socket *sockets = calloc(count + 1, sizeof *sockets);
     if (sockets == NULL) {
         (void)strcpy(error, "out of memory");
@@ -146,9 +167,9 @@ bool listeners_update(struct listeners *l, const struct config *config, char err
     for (struct place *p = l->places; p; p = p->next)
         p->fresh = false;
     for (size_t i = 0; i < count; i++) {
-        if (find(l, address(config, i)->text))
+        if (!address(config, i, &socket, &addr) || find(l, addr->text))
             continue;
-        struct place *p = place_open(l, address(config, i), error);
+        struct place *p = place_open(l, addr, error);
         if (p == NULL) {
             drop(l, is_fresh, true);
             free(sockets);
@@ -160,10 +181,12 @@ bool listeners_update(struct listeners *l, const struct config *config, char err
     for (struct place *p = l->places; p; p = p->next)
         p->wanted = false;
     for (size_t i = 0; i < count; i++) {
-        struct place *p = find(l, address(config, i)->text);
+        struct place *p = address(config, i, &socket, &addr) ? find(l, addr->text) : NULL;
+        if (p == NULL)
+            continue;
         p->wanted = true;
-        p->inbound = i < config->inbound_count;
-        p->index = p->inbound ? i : i - config->inbound_count;
+        p->inbound = socket.inbound;
+        p->index = socket.index;
     }
     /* The workers close the sockets of those that go. */
     drop(l, is_unwanted, false);

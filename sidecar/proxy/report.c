@@ -82,6 +82,8 @@ void report_session(const struct session *s, enum session_end end, const char *w
     log_text(&line, "peer",
              s->peer.sa.sa_family == AF_UNSPEC ? "unix"
                                                : net_addr_text(&s->peer.sa, address, sizeof address));
+    if (s->captured.sa.sa_family != AF_UNSPEC)
+        log_text(&line, "destination", net_addr_text(&s->captured.sa, address, sizeof address));
     if (tls) {
         identity(&line, tls_stream_peer(tls));
         tls_facts(&line, tls);

@@ -116,6 +116,8 @@ static bool build_outbound(struct runtime *r, size_t index, struct tls_peers *pe
 
     out->config = config;
     out->gate = s->outbound_gate[index];
+    if (config->passthrough)
+        return true;
     if (options_init(&options, s->config, &config->alpn, &config->allow_san)) {
         options.tls.server_name = config->server_name;
         out->ctx = tls_ctx_new_client(&own, s->trust[0].trust, peers, &options.tls, cause, sizeof cause);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sidecar/net/proxyproto.h"
+#include "sidecar/proxy/capture.h"
 #include "sidecar/proxy/report.h"
 #include "sidecar/proxy/worker.h"
 
@@ -260,6 +261,13 @@ bool session_accept(struct worker *w, const struct worker_listener *listener, in
 {
     const struct config *config = w->runtime->snapshot->config;
     bool inbound = listener->inbound;
+    union net_addr captured = {.sa = {.sa_family = AF_UNSPEC}};
+    struct worker_listener chosen = *listener;
+    if (listener->index == WORKER_CAPTURE) {
+        if (!capture_accept(w, fd, peer, &captured, &chosen.index))
+            return true;
+        listener = &chosen;
+    }
     const struct config_limits *limits =
         inbound ? &config->inbound[listener->index].limits : &config->outbound[listener->index].limits;
     struct gate *gate =
@@ -281,6 +289,7 @@ bool session_accept(struct worker *w, const struct worker_listener *listener, in
     }
     s->half_open = true;
     net_addr_set(&s->peer, peer);
+    s->captured = captured;
     net_tune(fd, limits->keepalive);
     join_worker(s);
     int err = endpoint_open(&s->leg[DOWN].ep, &w->loop, &w->endpoints, fd, &relay_down_calls);
@@ -586,7 +595,8 @@ static void on_connected(void *arg, int fd, const char *error, const struct sock
     s->handles += s->leg[UP].ep.open;
     if (err != 0) {
         session_finish(s, SESSION_END_ERROR, uv_strerror(err), true);
-    } else if (s->inbound) {
+    } else if (s->inbound || s->runtime->outbound[s->index].ctx == NULL) {
+        leave_half_open(s);
         established(s);
     } else {
         const struct config *config = s->runtime->snapshot->config;
@@ -606,12 +616,17 @@ static void start_connect(struct session *s)
     const struct config_target *to =
         s->inbound ? &config->inbound[s->index].forward : &config->outbound[s->index].connect;
     struct dial_target target = {.host = to->host, .port = to->port, .path = to->path};
+    char captured[NET_ADDR_TEXT];
+    if (s->captured.sa.sa_family != AF_UNSPEC) {
+        target.host = net_addr_host_text(&s->captured.sa, captured, sizeof captured);
+        target.port = net_addr_port(&s->captured.sa);
+    }
     s->state = SESSION_CONNECT;
     s->deadline = 0;
     session_arm(s);
     /* It may be over before it returns: then on_connected() has moved the state on. The session itself lives,
      * for its down leg's handle cannot be gone yet. */
-    struct dial *dial = dial_start(&s->worker->loop, worker_resolver(s->worker, to->host), &target,
+    struct dial *dial = dial_start(&s->worker->loop, worker_resolver(s->worker, target.host), &target,
                                    session_limits(s)->connect_timeout, on_connected, s);
     if (dial)
         s->dial = dial;

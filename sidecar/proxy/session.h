@@ -67,14 +67,15 @@ struct session {
     struct dial *dial;
     uint8_t *early; /* received before there is somewhere to send it to; heap */
     size_t early_size;
-    char *why;           /* how it ended, in words; heap; NULL: nothing to say */
-    union net_addr peer; /* who called, by PROXY header where one is believed; AF_UNSPEC: a UNIX client */
-    uint64_t started;    /* ms of the loop's clock */
-    uint64_t activity;   /* last byte either way */
-    uint64_t deadline;   /* of the state or of the verdict; 0: none */
-    uint64_t bytes[2];   /* payload received, by side */
-    uint32_t index;      /* of the inbound or outbound in runtime */
-    uint8_t handles;     /* endpoints not closed yet */
+    char *why;               /* how it ended, in words; heap; NULL: nothing to say */
+    union net_addr peer;     /* who called, by PROXY header where one is believed; AF_UNSPEC: a UNIX client */
+    union net_addr captured; /* outbound: where it wanted to go; AF_UNSPEC: it was not captured */
+    uint64_t started;        /* ms of the loop's clock */
+    uint64_t activity;       /* last byte either way */
+    uint64_t deadline;       /* of the state or of the verdict; 0: none */
+    uint64_t bytes[2];       /* payload received, by side */
+    uint32_t index;          /* of the inbound or outbound in runtime */
+    uint8_t handles;         /* endpoints not closed yet */
     bool inbound;
     bool half_open;         /* counted among the half-open */
     bool condemned;         /* its trust has ended, the grace goes on */

@@ -67,7 +67,7 @@ struct runtime_inbound {
 struct runtime_outbound {
     const struct config_outbound *config;
     struct gate *gate;
-    struct tls_ctx *ctx;
+    struct tls_ctx *ctx; /* NULL: passthrough */
 };
 
 struct runtime {

@@ -29,6 +29,9 @@ struct worker_shared {
     unsigned workers;
 };
 
+/* Index of the capture listener: each of its sessions is an [outbound]'s, by where it wanted to go. */
+#define WORKER_CAPTURE SIZE_MAX
+
 /* A socket to listen on, named as configuration names it: [inbound] or [outbound] number INDEX. */
 struct worker_socket {
     bool inbound;
