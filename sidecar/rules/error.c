@@ -68,6 +68,9 @@ bool parser_fail(struct parser *p, enum rules_error_kind kind, size_t at, size_t
         }
     }
     error->column = (unsigned)characters(p->text + line, at - line) + 1;
+    bool expected = kind == RULES_EXPECTED_NAME || kind == RULES_EXPECTED_LITERAL || kind == RULES_EOF;
+    if (expected && at < p->end && p->text[at] == '\t')
+        format = "a tab may not stand within an expression";
     va_list args;
     va_start(args, format);
     int size = vsnprintf(error->message, sizeof error->message, format, args);

@@ -228,12 +228,11 @@ static bool lex_byte_string(struct parser *p, struct rules_bytes *value)
     for (;;) {
         int high = rules_hex(peek(p, p->at)), low = rules_hex(peek(p, p->at + 1));
         if (high < 0 || low < 0) {
+            const char *words = n ? "expected two hexadecimal digits after the separator"
+                                  : "expected a string: \"...\", r\"...\" or bytes as 61:62";
             if (peek(p, p->at) < 0 || (high >= 0 && peek(p, p->at + 1) < 0))
-                return parser_fail(p, RULES_COUNT_MISMATCH, start, p->end - start,
-                                   "expected two hexadecimal digits for each byte");
-            return parser_fail(p, RULES_EXPECTED_NAME, p->at + (high >= 0), 1,
-                               n ? "expected two hexadecimal digits after the separator"
-                                 : "expected a string: \"...\", r\"...\" or bytes as 61:62");
+                return parser_fail(p, RULES_COUNT_MISMATCH, start, p->end - start, "%s", words);
+            return parser_fail(p, RULES_EXPECTED_NAME, p->at + (high >= 0), 1, "%s", words);
         }
         out[n++] = (uint8_t)(high << 4 | low);
         p->at += 2;

@@ -58,8 +58,6 @@ static bool no_identifier(struct parser *p)
                            p->end == p->start
                                ? "the expression is empty"
                                : "expected a field or a function, not the end of the expression");
-    if (c == '\t')
-        return parser_fail(p, RULES_EXPECTED_NAME, p->at, 1, "a tab may not stand within an expression");
     if (c == '"' || (c >= '0' && c <= '9'))
         return parser_fail(p, RULES_EXPECTED_NAME, p->at, 1, "a literal may not stand here: expected %s",
                            expected);

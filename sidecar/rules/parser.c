@@ -138,8 +138,6 @@ static bool fail_no_op(struct parser *p, enum rules_error_kind kind, const char 
     const char *word = p->text + p->at;
     if (p->at == p->end)
         return parser_fail(p, kind, p->at, 0, "expected %s, not the end of the expression", expected);
-    if (*word == '\t')
-        return parser_fail(p, kind, p->at, 1, "a tab may not stand within an expression");
     if (*word == '#' || (*word == '/' && lex_peek(p, "//")))
         return parser_fail(p, kind, p->at, 1, "there are no comments in expressions");
     parser_fail(p, kind, p->at, length, "expected %s, not \"%.*s\"", expected,
