@@ -3,22 +3,13 @@
 
 #include "sidecar/rules/rules.h"
 
-#define ABSENT_NONE(t)        \
-    {                         \
-        .type = RULES_MISSING \
-    }
-#define ABSENT_EMPTY(t) \
-    {                   \
-        .type = (t)     \
-    }
-#define ABSENT_YES(t)                \
-    {                                \
-        .type = (t), .boolean = true \
-    }
-#define ABSENT_SLASH(t)                                  \
-    {                                                    \
-        .type = (t), .bytes = {(const uint8_t *)"/", 1 } \
-    }
+/* clang-format off */
+#define ABSENT_NONE(t) {.type = RULES_MISSING}
+/* No pointer of a string is NULL; where it is no string, all bits are zero. */
+#define ABSENT_EMPTY(t) {.type = (t), .bytes = {(t) == RULES_BYTES ? (const uint8_t *)"" : NULL, 0}}
+#define ABSENT_YES(t) {.type = (t), .boolean = true}
+#define ABSENT_SLASH(t) {.type = (t), .bytes = {(const uint8_t *)"/", 1}}
+/* clang-format on */
 
 static const struct rules_field fields[] = {
 #define X(number, name, type, phase, absent) {name, type, phase, ABSENT_##absent(type)},

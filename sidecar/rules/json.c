@@ -9,7 +9,7 @@
 void json_start(struct json *json, const void *text, size_t size)
 {
     memset(json, 0, sizeof *json);
-    json->start = json->at = text;
+    json->start = json->at = text ? text : (const void *)"";
     json->end = json->at + size;
     json->state = JSON_AT_VALUE;
 }

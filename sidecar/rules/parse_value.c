@@ -10,7 +10,11 @@
 
 static void consider(const char *word, size_t size, const char *name, unsigned *least, const char **best)
 {
-    unsigned distance = rules_distance(word, size, name, strlen(name));
+    size_t length = strlen(name);
+    /* Each character that one has more costs one at least. */
+    if ((length > size ? length - size : size - length) >= *least)
+        return;
+    unsigned distance = rules_distance(word, size, name, length);
     if (distance < *least) {
         *least = distance;
         *best = name;

@@ -114,6 +114,8 @@ bool wildcard_match(const struct wildcard *wildcard, const uint8_t *data, size_t
                     struct rules_bytes *stars, size_t room)
 {
     struct rules_bytes first = wildcard->part[0], last = wildcard->part[wildcard->count - 1];
+    if (size == 0)
+        data = (const uint8_t *)"";
     if (wildcard->count == 1)
         return size == first.size && same(wildcard, first, data);
     if (size < first.size + last.size || !same(wildcard, first, data) ||
