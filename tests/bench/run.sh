@@ -6,6 +6,9 @@
 #
 #   BENCH_SECONDS  length of one measurement (2)       BENCH_ROUNDS  how often each is repeated (4)
 #   BENCH_ONLY     names of proxies, space-separated: only these
+#
+# Then what reloads cost a sidecar with thousands of live sessions: reload.py.
+#   BENCH_SESSIONS (8000)  BENCH_IDENTITIES (1000)  BENCH_RELOADS of each kind (8)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 "$here/../../deploy/deps/packages.sh" bench
@@ -17,3 +20,4 @@ chmod 755 "$work"
 chmod -R a+rX "$work"
 mkdir -p "$here/../../build/bench"
 python3 "$here/bench.py" --bin "$1" --tools "$2" --work "$work" --out "$here/../../build/bench"
+python3 "$here/reload.py" --bin "$1" --tools "$2" --work "$work" --out "$here/../../build/bench"

@@ -12,6 +12,7 @@
  *   --seconds S (5)  --connections N (1)  --size BYTES (1024)  --sni NAME  --group NAME  --cipher LIST
  *   --tls12          --plain (no TLS: what the machine gives without a proxy)
  *   --count N        new, resume: end after so many (0: by time alone)
+ *   --identities DIR their number is --distinct N: connection I presents DIR/J.crt with --key, J = I modulo N
  *   --pause MS       new, resume, echo: each connection waits so long after an exchange
  * SIGTERM ends it as the time does, with the report.
  *
@@ -46,7 +47,8 @@ enum { HOLD_RAMP = 64, BULK_CHUNK = 64 * 1024, SIZE_MAX_BYTES = 1 << 20 };
 static struct {
     enum mode mode;
     struct sockaddr_in address;
-    const char *ca, *cert, *key, *sni, *group, *cipher;
+    const char *ca, *cert, *key, *sni, *group, *cipher, *identities;
+    unsigned distinct;
     bool tls12, plain;
     uint64_t pause; /* us */
     double seconds;
@@ -201,6 +203,12 @@ static void open_conn(struct conn *c)
     if (opt.sni != NULL) {
         wolfSSL_UseSNI(c->ssl, WOLFSSL_SNI_HOST_NAME, opt.sni, (unsigned short)strlen(opt.sni));
         wolfSSL_check_domain_name(c->ssl, opt.sni);
+    }
+    if (opt.identities != NULL) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%u.crt", opt.identities, (unsigned)(c - conns) % opt.distinct);
+        if (wolfSSL_use_certificate_chain_file(c->ssl, path) != WOLFSSL_SUCCESS)
+            die("cannot read a certificate of --identities");
     }
     if (c->session != NULL)
         wolfSSL_set_session(c->ssl, c->session);
@@ -537,11 +545,12 @@ static void parse(int argc, char **argv)
 {
     static const char *const modes[] = {"new", "resume", "echo", "bulk", "hold"};
     static const struct option options[] = {
-        {"connect", 1, NULL, 'c'}, {"ca", 1, NULL, 'a'},    {"cert", 1, NULL, 'C'},
-        {"key", 1, NULL, 'k'},     {"sni", 1, NULL, 's'},   {"group", 1, NULL, 'g'},
-        {"cipher", 1, NULL, 'i'},  {"tls12", 0, NULL, '2'}, {"plain", 0, NULL, 'p'},
-        {"seconds", 1, NULL, 'S'}, {"size", 1, NULL, 'z'},  {"connections", 1, NULL, 'n'},
-        {"count", 1, NULL, 'N'},   {"pause", 1, NULL, 'P'}, {NULL, 0, NULL, 0}};
+        {"connect", 1, NULL, 'c'},  {"ca", 1, NULL, 'a'},    {"cert", 1, NULL, 'C'},
+        {"key", 1, NULL, 'k'},      {"sni", 1, NULL, 's'},   {"group", 1, NULL, 'g'},
+        {"cipher", 1, NULL, 'i'},   {"tls12", 0, NULL, '2'}, {"plain", 0, NULL, 'p'},
+        {"seconds", 1, NULL, 'S'},  {"size", 1, NULL, 'z'},  {"connections", 1, NULL, 'n'},
+        {"count", 1, NULL, 'N'},    {"pause", 1, NULL, 'P'}, {"identities", 1, NULL, 'I'},
+        {"distinct", 1, NULL, 'D'}, {NULL, 0, NULL, 0}};
     int mode = -1;
     for (int i = 0; argc > 1 && i < 5; i++)
         if (!strcmp(argv[1], modes[i]))
@@ -566,10 +575,13 @@ static void parse(int argc, char **argv)
         case 'n': opt.connections = (unsigned)strtoul(optarg, NULL, 0); break;
         case 'N': opt.count = strtoull(optarg, NULL, 0); break;
         case 'P': opt.pause = strtoul(optarg, NULL, 0) * 1000; break;
+        case 'I': opt.identities = optarg; break;
+        case 'D': opt.distinct = (unsigned)strtoul(optarg, NULL, 0); break;
         default: exit(2);
         }
     }
-    if (opt.address.sin_port == 0 || opt.connections == 0 || opt.size == 0 || opt.size > SIZE_MAX_BYTES)
+    if (opt.address.sin_port == 0 || opt.connections == 0 || opt.size == 0 || opt.size > SIZE_MAX_BYTES ||
+        (opt.identities != NULL && opt.distinct == 0))
         die("bad options");
 }
 
