@@ -250,7 +250,8 @@ bool http2_goaway_received(struct http2_conn *c, enum http2_side side, const uin
     c->peer[side].gone_away = true;
     if (side == HTTP2_UP && last < c->up_last)
         c->up_last = last;
-    http2_goaway(c, http2_other(side), side == HTTP2_UP ? c->up_last : last, code, p + 8, size - 8);
+    /* Services open no streams, so what the client says of theirs is always 0. */
+    http2_goaway(c, http2_other(side), side == HTTP2_UP ? c->up_last : 0, code, p + 8, size - 8);
     /* The client takes these for refused by the GOAWAY itself (RFC 9113, 6.8). */
     if (side == HTTP2_UP)
         http2_stream_each(c, c->up_last, refused, NULL);

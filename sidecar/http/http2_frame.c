@@ -26,7 +26,7 @@ static bool idle(const struct http2_conn *c, uint32_t id)
 
 static bool head_headers(struct http2_conn *c, enum http2_side side, const struct http2_frame *f)
 {
-    unsigned least = (f->flags & HTTP2_FLAG_PADDED ? 1 : 0) + (f->flags & HTTP2_FLAG_PRIORITY ? 5 : 0);
+    unsigned least = ((f->flags & HTTP2_FLAG_PADDED) ? 1 : 0) + ((f->flags & HTTP2_FLAG_PRIORITY) ? 5 : 0);
     if (f->stream % 2 == 0)
         return http2_fail(c, side, HTTP2_PROTOCOL_ERROR, "HEADERS on a stream that is not the client's");
     if (side == HTTP2_UP && idle(c, f->stream))
@@ -50,7 +50,7 @@ static bool head_continuation(struct http2_conn *c, enum http2_side side, const 
 
 static bool head_settings(struct http2_conn *c, enum http2_side side, const struct http2_frame *f)
 {
-    if (f->flags & HTTP2_FLAG_ACK ? f->length != 0 : f->length % 6 != 0)
+    if ((f->flags & HTTP2_FLAG_ACK) ? f->length != 0 : f->length % 6 != 0)
         return http2_fail(c, side, HTTP2_FRAME_SIZE_ERROR, "SETTINGS of a wrong length");
     if (f->length > 6 * HTTP2_SETTINGS_ENTRIES)
         return http2_fail(c, side, HTTP2_ENHANCE_YOUR_CALM, "too many settings");
@@ -264,7 +264,7 @@ static bool read_preface(struct http2_conn *c, const uint8_t *data, size_t size,
     size_t n = HTTP2_PREFACE_LEN - p->nhead;
     if (n > size)
         n = size;
-    if (memcmp(data, HTTP2_PREFACE + p->nhead, n) != 0)
+    if (memcmp(data, &HTTP2_PREFACE[p->nhead], n) != 0)
         return http2_fail(c, HTTP2_DOWN, HTTP2_PROTOCOL_ERROR, "not the preface of HTTP/2");
     p->nhead = (uint8_t)(p->nhead + n);
     if (p->nhead == HTTP2_PREFACE_LEN) {
@@ -305,7 +305,7 @@ static bool read_head(struct http2_conn *c, enum http2_side side, const uint8_t 
     /* Nothing more will come that could set this going. */
     size_t none;
     if (p->reading == HTTP2_READ_WHOLE)
-        return read_whole(c, side, NULL, 0, &none);
+        return read_whole(c, side, p->small, 0, &none);
     p->reading = HTTP2_READ_HEAD;
     return true;
 }

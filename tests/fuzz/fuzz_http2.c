@@ -25,6 +25,7 @@
         abort();                      \
     } while (0)
 
+#define WIRE_STREAMS 256
 #include "tests/unit/http2_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

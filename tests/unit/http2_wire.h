@@ -53,7 +53,10 @@ static inline nghttp2_nv wire_nv(const char *name, const char *value, uint8_t fl
 /* --- what a side is sent
  * ------------------------------------------------------------------------------------ */
 
-enum { WIRE_STREAMS = 8192, WIRE_CONN = WIRE_STREAMS - 1 };
+#ifndef WIRE_STREAMS
+#define WIRE_STREAMS 8192
+#endif
+#define WIRE_CONN (WIRE_STREAMS - 1)
 
 struct wire_watch {
     bool server; /* expects the preface */
