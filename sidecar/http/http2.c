@@ -65,7 +65,7 @@ void http2_conn_free(struct http2_conn *c, const struct http2_sink *sink)
     free(c);
 }
 
-/* --- emitting ------------------------------------------------------------------------------------------- */
+/* --- emitting ---------------------------------------------------------------------------------------- */
 
 void http2_flush_run(struct http2_conn *c)
 {
@@ -118,8 +118,7 @@ void http2_goaway(struct http2_conn *c, enum http2_side side, uint32_t last, uin
     http2_emit_frame(c, side, HTTP2_GOAWAY, 0, 0, payload, 8 + size);
 }
 
-/* --- the end ----------------------------------------------------------------------------------------------
- */
+/* --- the end ----------------------------------------------------------------------------------------- */
 
 struct loss {
     struct http2_answer answer;
@@ -174,7 +173,9 @@ bool http2_fail(struct http2_conn *c, enum http2_side side, uint32_t code, const
     die(c, side, code, text);
     if (side == HTTP2_UP) {
         http2_goaway(c, HTTP2_UP, 0, code, (const uint8_t *)text, strlen(text));
-        lose_all(c, 502, "the service broke the HTTP/2 protocol", HTTP2_BROKEN_UP, HTTP2_BROKEN_UP);
+        lose_all(c, 502,
+                 code == HTTP2_INTERNAL_ERROR ? "out of memory" : "the service broke the HTTP/2 protocol",
+                 HTTP2_BROKEN_UP, HTTP2_BROKEN_UP);
         return false;
     }
     /* A GOAWAY means nothing to who does not speak HTTP/2. */
@@ -185,8 +186,7 @@ bool http2_fail(struct http2_conn *c, enum http2_side side, uint32_t code, const
     return false;
 }
 
-/* --- calls ------------------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------------- */
 
 static void enter(struct http2_conn *c, const struct http2_sink *sink)
 {

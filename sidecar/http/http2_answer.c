@@ -70,8 +70,7 @@ static bool answer_http(struct http2_conn *c, struct http2_stream *st, const str
     http2_list_start(c);
     http2_list_add(c, HTTP_STR(":status"), decimal(status, (size_t)a->status), false);
     if (size)
-        http2_list_add(c, HTTP_STR("content-type"),
-                       a->type.n ? a->type : HTTP_STR("text/plain; charset=utf-8"), false);
+        http2_list_add(c, HTTP_STR("content-type"), a->type.n ? a->type : HTTP_STR("text/plain"), false);
     http2_list_add(c, HTTP_STR("content-length"), decimal(length, size), false);
     http2_list_extend(c, a->add, a->nadd);
     if (!http2_list_send(c, HTTP2_DOWN, st->id, !body))

@@ -10,8 +10,7 @@
 
 static const uint8_t drain_payload[8] = {'o', 'u', 't', 'r', 'i', 'd', 'e', 'r'};
 
-/* --- SETTINGS
- * ----------------------------------------------------------------------------------------------- */
+/* --- SETTINGS ---------------------------------------------------------------------------------------- */
 
 /* What one SETTINGS frame says; seen has a bit per enum http2_setting. */
 struct stated {
@@ -110,7 +109,6 @@ static void allow(struct http2_conn *c, enum http2_side side)
 
 struct raise {
     enum http2_side side;
-    int64_t by;
     bool overflow;
 };
 
@@ -136,67 +134,78 @@ static bool acknowledged(struct http2_conn *c, enum http2_side side)
     http2_emit_frame(c, http2_other(side), HTTP2_SETTINGS, HTTP2_FLAG_ACK, 0, NULL, 0);
     r->initial_acked = first.initial_window;
     allow(c, http2_other(side));
-    http2_deflate_limit(c, http2_other(side), first.table_min, first.table_size);
-    return true;
+    return !first.table || http2_deflate_limit(c, http2_other(side), first.table_min, first.table_size);
+}
+
+/* What side said, for the other; own: with our part, as it is the first that the other hears. */
+static void put_stated(struct http2_conn *c, enum http2_side side, const struct stated *said, bool own,
+                       struct settings_out *out)
+{
+    struct http2_peer *s = &c->peer[side], *r = &c->peer[http2_other(side)];
+    uint32_t list = c->limits->header_list_size, streams = c->limits->concurrent_streams;
+    if (own)
+        put_own(c, http2_other(side), out);
+    if (side == HTTP2_UP && has(said, HTTP2_SET_MAX_CONCURRENT_STREAMS))
+        put(out, HTTP2_SET_MAX_CONCURRENT_STREAMS,
+            least(streams, said->value[HTTP2_SET_MAX_CONCURRENT_STREAMS]));
+    else if (side == HTTP2_UP && own)
+        put(out, HTTP2_SET_MAX_CONCURRENT_STREAMS, streams);
+    if (has(said, HTTP2_SET_MAX_HEADER_LIST_SIZE))
+        put(out, HTTP2_SET_MAX_HEADER_LIST_SIZE, least(list, said->value[HTTP2_SET_MAX_HEADER_LIST_SIZE]));
+    else if (own)
+        put(out, HTTP2_SET_MAX_HEADER_LIST_SIZE, list);
+    if (has(said, HTTP2_SET_MAX_FRAME_SIZE)) {
+        s->frame_max = least(said->value[HTTP2_SET_MAX_FRAME_SIZE], c->limits->frame_size);
+        if (s->frame_max > r->frame_accept)
+            r->frame_accept = s->frame_max;
+        put(out, HTTP2_SET_MAX_FRAME_SIZE, s->frame_max);
+    }
+    if (has(said, HTTP2_SET_INITIAL_WINDOW_SIZE))
+        put(out, HTTP2_SET_INITIAL_WINDOW_SIZE, said->value[HTTP2_SET_INITIAL_WINDOW_SIZE]);
+}
+
+/* RFC 9113, 6.9.2: the change applies to open streams too. */
+static bool change_initial(struct http2_conn *c, enum http2_side side, uint32_t window)
+{
+    struct http2_peer *s = &c->peer[side];
+    struct raise raise = {.side = side};
+    bool grows = window > s->initial_window;
+    s->initial_window = window;
+    if (grows)
+        http2_stream_each(c, 0, raised, &raise);
+    return !raise.overflow ||
+           http2_fail(c, side, HTTP2_FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE overflows a stream's window");
 }
 
 bool http2_settings(struct http2_conn *c, enum http2_side side, const uint8_t *p, uint32_t size)
 {
     enum http2_side to = http2_other(side);
     struct http2_peer *s = &c->peer[side], *r = &c->peer[to];
+    struct settings_out out = {.size = 0};
+    struct stated said;
     if (s->frame.flags & HTTP2_FLAG_ACK)
         return acknowledged(c, side);
-    struct stated said;
     if (!http2_token(c, side, HTTP2_RATE_SETTINGS) || r->nunacked == HTTP2_UNACKED)
         return http2_fail(c, side, HTTP2_ENHANCE_YOUR_CALM, "too many SETTINGS");
     if (!parse(c, side, p, size, &said))
         return false;
-
-    struct settings_out out = {.size = 0};
-    bool first = !s->said, own = first && !r->greeted;
-    uint32_t list = c->limits->header_list_size, streams = c->limits->concurrent_streams;
+    if (has(&said, HTTP2_SET_INITIAL_WINDOW_SIZE) &&
+        !change_initial(c, side, said.value[HTTP2_SET_INITIAL_WINDOW_SIZE]))
+        return false;
+    put_stated(c, side, &said, !s->said && !r->greeted, &out);
     s->said = true;
-    if (own)
-        put_own(c, to, &out);
-    if (side == HTTP2_UP && has(&said, HTTP2_SET_MAX_CONCURRENT_STREAMS))
-        put(&out, HTTP2_SET_MAX_CONCURRENT_STREAMS,
-            least(streams, said.value[HTTP2_SET_MAX_CONCURRENT_STREAMS]));
-    else if (side == HTTP2_UP && own)
-        put(&out, HTTP2_SET_MAX_CONCURRENT_STREAMS, streams);
-    if (has(&said, HTTP2_SET_MAX_HEADER_LIST_SIZE))
-        put(&out, HTTP2_SET_MAX_HEADER_LIST_SIZE, least(list, said.value[HTTP2_SET_MAX_HEADER_LIST_SIZE]));
-    else if (own)
-        put(&out, HTTP2_SET_MAX_HEADER_LIST_SIZE, list);
-    if (has(&said, HTTP2_SET_MAX_FRAME_SIZE)) {
-        s->frame_max = least(said.value[HTTP2_SET_MAX_FRAME_SIZE], c->limits->frame_size);
-        if (s->frame_max > r->frame_accept)
-            r->frame_accept = s->frame_max;
-        put(&out, HTTP2_SET_MAX_FRAME_SIZE, s->frame_max);
-    }
-    if (has(&said, HTTP2_SET_INITIAL_WINDOW_SIZE)) {
-        uint32_t window = said.value[HTTP2_SET_INITIAL_WINDOW_SIZE];
-        struct raise raise = {.side = side};
-        bool grows = window > s->initial_window;
-        s->initial_window = window;
-        if (grows)
-            http2_stream_each(c, 0, raised, &raise);
-        if (raise.overflow)
-            return http2_fail(c, side, HTTP2_FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE overflows a stream");
-        put(&out, HTTP2_SET_INITIAL_WINDOW_SIZE, window);
-    }
-    bool table = has(&said, HTTP2_SET_HEADER_TABLE_SIZE);
     send_settings(c, to, &out,
                   (struct http2_unacked){
                       .initial_window = s->initial_window,
-                      .table_min = table ? said.table_min : UINT32_MAX,
-                      .table_size = table ? said.value[HTTP2_SET_HEADER_TABLE_SIZE] : UINT32_MAX,
+                      .table = has(&said, HTTP2_SET_HEADER_TABLE_SIZE),
+                      .table_min = said.table_min,
+                      .table_size = said.value[HTTP2_SET_HEADER_TABLE_SIZE],
                   });
     allow(c, side);
     return true;
 }
 
-/* --- PING and drain
- * ----------------------------------------------------------------------------------------- */
+/* --- PING and drain ---------------------------------------------------------------------------------- */
 
 void http2_drain_ping(struct http2_conn *c)
 {
@@ -233,8 +242,7 @@ bool http2_ping(struct http2_conn *c, enum http2_side side, const uint8_t *p)
     return true;
 }
 
-/* --- GOAWAY
- * ------------------------------------------------------------------------------------------------- */
+/* --- GOAWAY ------------------------------------------------------------------------------------------ */
 
 static void refused(struct http2_conn *c, struct http2_stream *st, void *arg)
 {
@@ -258,8 +266,7 @@ bool http2_goaway_received(struct http2_conn *c, enum http2_side side, const uin
     return true;
 }
 
-/* --- streams
- * ------------------------------------------------------------------------------------------------ */
+/* --- streams ----------------------------------------------------------------------------------------- */
 
 bool http2_rst_stream(struct http2_conn *c, enum http2_side side, const uint8_t *p)
 {
@@ -273,8 +280,10 @@ bool http2_rst_stream(struct http2_conn *c, enum http2_side side, const uint8_t 
         http2_stream_finish(c, st, complete ? HTTP2_COMPLETE : HTTP2_RESET_UP, code);
         return true;
     }
-    http2_stream_finish(c, st, HTTP2_RESET_DOWN, code);
-    return http2_token(c, side, HTTP2_RATE_RESET) ||
+    /* gRPC clients end so what they have heard enough of. */
+    bool complete = st->ended[HTTP2_UP];
+    http2_stream_finish(c, st, complete ? HTTP2_COMPLETE : HTTP2_RESET_DOWN, code);
+    return complete || http2_token(c, side, HTTP2_RATE_RESET) ||
            http2_fail(c, side, HTTP2_ENHANCE_YOUR_CALM, "too many streams reset");
 }
 

@@ -71,9 +71,8 @@ static bool pseudo(const struct http_field *f, enum http2_section_kind kind, str
     return true;
 }
 
-static bool regular(struct http2_scratch *s, const struct http_field *f, struct http2_section *out)
+static bool regular(const struct http_field *f, struct http2_section *out)
 {
-    (void)s;
     if (!nghttp2_check_header_name(bytes(f->name), f->name.n) || f->name.p[0] == ':' ||
         !nghttp2_check_header_value_rfc9113(bytes(f->value), f->value.n) || of_connection(f))
         return false;
@@ -103,10 +102,8 @@ static bool target(struct http2_scratch *s, struct http2_section *out)
     }
     if (host.p && out->authority.p && !http2_str_is(host, out->authority.p, out->authority.n))
         return false;
-    if (!out->authority.p) {
+    if (!out->authority.p)
         out->authority = host;
-        out->named_host = true;
-    }
     if (s->overflow)
         return true;
     if (out->authority.n == 0 || memchr(out->authority.p, '@', out->authority.n) ||
@@ -167,7 +164,7 @@ bool http2_section_read(struct http2_scratch *s, enum http2_section_kind kind, s
     out->fields = s->fields + i;
     out->nfields = s->nfields - i;
     for (; i < s->nfields; i++)
-        if (!regular(s, &s->fields[i], out))
+        if (!regular(&s->fields[i], out))
             return false;
     if (kind == HTTP2_SECTION_RESPONSE)
         return out->status != 0 && out->status != 101; /* RFC 9113, 8.6 */

@@ -21,8 +21,7 @@ static bool idle(const struct http2_conn *c, uint32_t id)
     return id % 2 == 0 || id > c->last_id;
 }
 
-/* --- what a frame must be by its head
- * ----------------------------------------------------------------------- */
+/* --- what a frame must be by its head ---------------------------------------------------------------- */
 
 static bool head_headers(struct http2_conn *c, enum http2_side side, const struct http2_frame *f)
 {
@@ -131,8 +130,7 @@ static bool head(struct http2_conn *c, enum http2_side side)
            http2_fail(c, side, HTTP2_ENHANCE_YOUR_CALM, "too many frames of unknown types");
 }
 
-/* --- payloads in one piece
- * ---------------------------------------------------------------------------------- */
+/* --- payloads in one piece --------------------------------------------------------------------------- */
 
 static bool block_append(struct http2_conn *c, enum http2_side side, const uint8_t *data, size_t size)
 {
@@ -243,8 +241,7 @@ static bool read_whole(struct http2_conn *c, enum http2_side side, const uint8_t
     return ok;
 }
 
-/* --- bytes to frames
- * ---------------------------------------------------------------------------------------- */
+/* --- bytes to frames --------------------------------------------------------------------------------- */
 
 static void parse_head(struct http2_peer *p, const uint8_t *b)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sidecar/http/http2_private.h"
 
-/* --- passing on
- * --------------------------------------------------------------------------------------------- */
+/* --- passing on -------------------------------------------------------------------------------------- */
 
 static void add_fields(struct http2_conn *c, const struct http2_section *s)
 {
@@ -19,15 +18,15 @@ static void ask_trailers(struct http2_conn *c, enum http2_side side, const struc
         s->fields[i].drop = c->sink->calls->trailer(c->sink->ctx, side, &s->fields[i]);
 }
 
-/* --- requests
- * ----------------------------------------------------------------------------------------------- */
+/* --- requests ---------------------------------------------------------------------------------------- */
 
-/* A request that is not passed on for a reason of the protocol. */
-static bool refuse(struct http2_conn *c, struct http2_stream *st, uint32_t code)
+/* A request for which there is no room, or no longer. */
+static bool refuse(struct http2_conn *c, struct http2_stream *st)
 {
-    http2_reset(c, HTTP2_DOWN, st->id, code);
-    http2_stream_finish(c, st, HTTP2_ANSWERED, code);
-    return true;
+    http2_reset(c, HTTP2_DOWN, st->id, HTTP2_REFUSED_STREAM);
+    http2_stream_finish(c, st, HTTP2_ANSWERED, HTTP2_REFUSED_STREAM);
+    return http2_token(c, HTTP2_DOWN, HTTP2_RATE_RESET) ||
+           http2_fail(c, HTTP2_DOWN, HTTP2_ENHANCE_YOUR_CALM, "too many streams refused");
 }
 
 static bool answer(struct http2_conn *c, struct http2_stream *st, const struct http2_answer *a)
@@ -53,7 +52,7 @@ static bool pass_request(struct http2_conn *c, struct http2_stream *st, const st
 {
     struct http2_stream *listed = http2_stream_insert(c, st);
     if (!listed)
-        return refuse(c, st, HTTP2_REFUSED_STREAM);
+        return refuse(c, st);
     http2_list_start(c);
     http2_list_add(c, HTTP_STR(":method"), s->method, false);
     http2_list_add(c, HTTP_STR(":scheme"), s->scheme, false);
@@ -81,13 +80,8 @@ static bool request(struct http2_conn *c, uint32_t id, bool end_stream)
     st.expect[HTTP2_DOWN] = s.length;
     if (!valid || (end_stream && s.length > 0))
         return http2_stream_broken(c, &st, HTTP2_DOWN, HTTP2_PROTOCOL_ERROR);
-    if (c->refusing || id > c->up_last)
-        return refuse(c, &st, HTTP2_REFUSED_STREAM);
-    if (c->nstreams >= c->limits->concurrent_streams) {
-        if (!http2_token(c, HTTP2_DOWN, HTTP2_RATE_RESET))
-            return http2_fail(c, HTTP2_DOWN, HTTP2_ENHANCE_YOUR_CALM, "too many streams");
-        return refuse(c, &st, HTTP2_REFUSED_STREAM);
-    }
+    if (c->refusing || id > c->up_last || c->nstreams >= c->limits->concurrent_streams)
+        return refuse(c, &st);
     if (c->scratch->overflow)
         return answer_plainly(c, &st, 431, HTTP_STR("the request's header fields are too large"));
     if (HTTP2_IS(s.method, "CONNECT"))
@@ -121,8 +115,7 @@ static bool request(struct http2_conn *c, uint32_t id, bool end_stream)
     return answer(c, &st, &a);
 }
 
-/* --- trailers
- * ----------------------------------------------------------------------------------------------- */
+/* --- trailers ---------------------------------------------------------------------------------------- */
 
 static bool trailers(struct http2_conn *c, enum http2_side side, struct http2_stream *st, bool end_stream)
 {
@@ -142,8 +135,7 @@ static bool trailers(struct http2_conn *c, enum http2_side side, struct http2_st
     return true;
 }
 
-/* --- responses
- * ---------------------------------------------------------------------------------------------- */
+/* --- responses --------------------------------------------------------------------------------------- */
 
 static bool response(struct http2_conn *c, struct http2_stream *st, bool end_stream)
 {
@@ -185,8 +177,7 @@ static bool response(struct http2_conn *c, struct http2_stream *st, bool end_str
     return true;
 }
 
-/* --- any block
- * ---------------------------------------------------------------------------------------------- */
+/* --- any block --------------------------------------------------------------------------------------- */
 
 bool http2_block(struct http2_conn *c, enum http2_side side, uint32_t id, bool end_stream,
                  const uint8_t *block, size_t size)

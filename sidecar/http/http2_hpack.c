@@ -33,8 +33,7 @@ void http2_scratch_free(struct http2_scratch *s)
     free(s);
 }
 
-/* --- decoding
- * ----------------------------------------------------------------------------------------------- */
+/* --- decoding ---------------------------------------------------------------------------------------- */
 
 /* The peer has acknowledged our table size. nghttp2 minds a decrease only; an increase was allowed at once.
  */
@@ -105,8 +104,7 @@ bool http2_decode(struct http2_conn *c, enum http2_side side, const uint8_t *blo
     return true;
 }
 
-/* --- encoding
- * ----------------------------------------------------------------------------------------------- */
+/* --- encoding ---------------------------------------------------------------------------------------- */
 
 static bool deflate_sizes(struct http2_peer *p)
 {
@@ -117,16 +115,13 @@ static bool deflate_sizes(struct http2_peer *p)
     return nghttp2_hd_deflate_change_table_size(p->deflater, p->table_size) == 0;
 }
 
-void http2_deflate_limit(struct http2_conn *c, enum http2_side side, uint32_t smallest, uint32_t size)
+bool http2_deflate_limit(struct http2_conn *c, enum http2_side side, uint32_t smallest, uint32_t size)
 {
     struct http2_peer *p = &c->peer[side];
-    if (size == UINT32_MAX && smallest == UINT32_MAX)
-        return;
     if (smallest < p->table_min)
         p->table_min = smallest;
     p->table_size = size;
-    if (p->deflater && !deflate_sizes(p))
-        http2_fail(c, side, HTTP2_INTERNAL_ERROR, "out of memory");
+    return !p->deflater || deflate_sizes(p) || http2_fail(c, side, HTTP2_INTERNAL_ERROR, "out of memory");
 }
 
 static bool deflater(struct http2_conn *c, enum http2_side side)

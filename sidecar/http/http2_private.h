@@ -79,7 +79,8 @@ struct http2_frame {
 struct http2_unacked {
     bool own;                       /* ours: the ACK is not passed on */
     uint32_t initial_window;        /* of the SETTINGS that were passed on */
-    uint32_t table_min, table_size; /* HEADER_TABLE_SIZE: the smallest on the way, the last */
+    bool table;                     /* ... which stated HEADER_TABLE_SIZE */
+    uint32_t table_min, table_size; /* the smallest on the way, the last */
 };
 
 enum http2_rate {
@@ -295,7 +296,7 @@ void http2_list_add(struct http2_conn *c, struct http_str name, struct http_str 
 void http2_list_extend(struct http2_conn *c, const struct http_field *add, size_t n);
 bool http2_list_send(struct http2_conn *c, enum http2_side side, uint32_t stream, bool end_stream);
 /* Table sizes: what side stated comes into force; what it was told does. */
-void http2_deflate_limit(struct http2_conn *c, enum http2_side side, uint32_t smallest, uint32_t size);
+bool http2_deflate_limit(struct http2_conn *c, enum http2_side side, uint32_t smallest, uint32_t size);
 bool http2_inflate_limit(struct http2_conn *c, enum http2_side side);
 
 /* --- http2_fields.c --- */
@@ -306,7 +307,6 @@ enum http2_section_kind {
 };
 struct http2_section {
     struct http_str method, scheme, authority, path;
-    bool named_host; /* authority is Host's value */
     int status;
     int64_t length;  /* content-length, -1: none */
     int grpc_status; /* -1: none */

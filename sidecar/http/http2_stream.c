@@ -9,7 +9,7 @@ enum {
     SLOTS_MIN = 8,
     SLOTS_KEPT = 16,  /* an empty table of more is freed */
     GRACE_FRAMES = 8, /* frames per closed stream that may still be on their way, without DATA */
-    GRACE_FRAMES_MAX = 1 << 20,
+    GRACE_FRAMES_MAX = 1 << 14,
 };
 #define GRACE_BYTES_MAX ((int64_t)1 << 32)
 

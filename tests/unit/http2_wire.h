@@ -50,8 +50,7 @@ static inline nghttp2_nv wire_nv(const char *name, const char *value, uint8_t fl
                         .flags = flags};
 }
 
-/* --- what a side is sent
- * ------------------------------------------------------------------------------------ */
+/* --- what a side is sent ----------------------------------------------------------------------------- */
 
 #ifndef WIRE_STREAMS
 #define WIRE_STREAMS 8192
@@ -250,8 +249,7 @@ static inline void wire_watch(struct wire_watch *w, const uint8_t *p, size_t n)
     w->pending.n -= at;
 }
 
-/* --- the relay
- * ---------------------------------------------------------------------------------------------- */
+/* --- the relay --------------------------------------------------------------------------------------- */
 
 struct wire {
     struct http2_limits limits;
@@ -401,8 +399,7 @@ static inline const char *wire_ends(struct wire *w)
     return (const char *)w->ends.p;
 }
 
-/* --- frames to feed
- * ----------------------------------------------------------------------------------------- */
+/* --- frames to feed ---------------------------------------------------------------------------------- */
 
 static inline void wire_put(struct wire_bytes *b, unsigned type, unsigned flags, uint32_t stream,
                             const void *p, size_t n)

@@ -9,8 +9,7 @@
 
 #include "http2_wire.h"
 
-/* --- counting allocations
- * ------------------------------------------------------------------------------------ */
+/* --- counting allocations ---------------------------------------------------------------------------- */
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define COUNTS_ALLOCATIONS 1
@@ -41,8 +40,7 @@ void *realloc(void *p, size_t n)
 static unsigned allocations;
 #endif
 
-/* --- portions
- * ------------------------------------------------------------------------------------------------ */
+/* --- portions ---------------------------------------------------------------------------------------- */
 
 enum { SEGMENTS = 40 };
 
@@ -181,8 +179,7 @@ static void portions_do_not_matter(void **state)
     wire_free(w);
     char *whole = play(&t, UINT32_MAX, 0, 0);
     assert_non_null(strstr(whole, "DATA 1 306:"));
-    assert_non_null(
-        strstr(whole, ":status=403 content-type=text/plain; charset=utf-8 content-length=2\nDATA 3 2:"));
+    assert_non_null(strstr(whole, ":status=403 content-type=text/plain content-length=2\nDATA 3 2:"));
     assert_non_null(strstr(whole, "9 broken-down"));
     unsigned cuts = 0;
     for (unsigned i = 0; i < t.n; i++) {
@@ -204,8 +201,7 @@ static void portions_do_not_matter(void **state)
         free(t.part[i].bytes.p);
 }
 
-/* --- costs
- * --------------------------------------------------------------------------------------------------- */
+/* --- costs ------------------------------------------------------------------------------------------- */
 
 static uint64_t sunk;
 

@@ -284,8 +284,7 @@ static const struct violation violations[] = {
     {"8.1", OPEN "s H 1 :status=100;s H 1 :status=103;s HE 1 :status=200;c DE 1 4", C, FINE, 0, 0},
 };
 
-/* --- scripts
- * ------------------------------------------------------------------------------------------------ */
+/* --- scripts ----------------------------------------------------------------------------------------- */
 
 static void put_hex(struct wire_bytes *b, const char *hex)
 {
