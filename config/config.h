@@ -160,6 +160,7 @@ struct config_sidecar {
     enum config_log_format log_format;
     enum config_log_level log_level;
     bool log_sessions;               /* a line for each session that ends */
+    bool log_requests;               /* a line for each HTTP request */
     uint64_t log_refused_per_second; /* lines for refused handshakes, then counted; 0: no limit */
 };
 
@@ -227,6 +228,9 @@ struct config_inbound {
     struct config_cidrs proxy_from;
     enum config_proxy_out proxy_out;
     struct config_strings alpn; /* offered to callers, in order; none: whatever they ask for is left open */
+    uint64_t request_timeout;   /* ms; HTTP: a head as a whole, the next piece of a body; 0: off */
+    uint64_t response_timeout;  /* ms; HTTP: until an answer begins, the next piece of it; 0: off */
+    uint64_t keepalive_timeout; /* ms; HTTP/1: until the next request begins; 0: off */
     struct config_limits limits;
 };
 

@@ -56,6 +56,7 @@ const struct config_key config_keys[] = {
     {SECTION_SIDECAR, KEY_ENUM, "log_format", AT(sidecar, log_format), IS("json"), WORDS("json|text"), .help = "How log lines look, on standard error."},
     {SECTION_SIDECAR, KEY_ENUM, "log_level", AT(sidecar, log_level), IS("info"), WORDS("error|warn|info|debug"), .help = "The least important line that is still written."},
     {SECTION_SIDECAR, KEY_BOOL, "log_sessions", AT(sidecar, log_sessions), IS("true"), .help = "A line for each session that ends."},
+    {SECTION_SIDECAR, KEY_BOOL, "log_requests", AT(sidecar, log_requests), IS("true"), .help = "A line for each HTTP request."},
     {SECTION_SIDECAR, KEY_NUMBER, "log_refused_per_second", AT(sidecar, log_refused_per_second), IS("10"), WORDS("off"), FROM(0, 1000000), .help = "Lines for refused handshakes in a second; what is beyond is counted. `off`: no limit."},
 
     {SECTION_TLS, KEY_PATH, "directory", AT(tls, directory), .help = "A mounted folder with certificate, key, CA bundle and CRLs, followed as it changes."},
@@ -98,6 +99,9 @@ const struct config_key config_keys[] = {
     {SECTION_INBOUND, KEY_CIDRS, "proxy_from", AT(inbound, proxy_from), .help = "Who may send that header."},
     {SECTION_INBOUND, KEY_ENUM, "send_proxy", AT(inbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the service; v2 carries what is known of the TLS session."},
     {SECTION_INBOUND, KEY_STRINGS, "alpn", AT(inbound, alpn), .help = "Protocols to agree on by ALPN, most wanted first."},
+    {SECTION_INBOUND, KEY_DURATION, "request_timeout", AT(inbound, request_timeout), IS("30s"), WORDS("off"), FROM(0, DAY), .help = "HTTP: for a request's head as a whole, and for each next piece of its body."},
+    {SECTION_INBOUND, KEY_DURATION, "response_timeout", AT(inbound, response_timeout), IS("off"), WORDS("off"), FROM(0, DAY), .help = "HTTP: for the service to begin its answer, and for each next piece of it."},
+    {SECTION_INBOUND, KEY_DURATION, "keepalive_timeout", AT(inbound, keepalive_timeout), IS("75s"), WORDS("off"), FROM(0, DAY), .help = "HTTP/1: how long a connection may wait for its next request."},
     LIMITS(SECTION_INBOUND, inbound, "5s"),
 
     {SECTION_OUTBOUND, KEY_ADDR, "listen", AT(outbound, listen), .help = "Where the local service connects to: a loopback address or a UNIX socket."},

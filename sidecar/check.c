@@ -33,8 +33,10 @@ static void check_patterns(const struct config_strings *patterns, struct config_
     }
 }
 
-struct config *check_load(const char *path, struct config_report *report)
+struct config *check_load(const char *path, struct config_report *report, struct proxy_policy **policy)
 {
+    char error[POLICY_ERROR];
+    *policy = NULL;
     struct config *config = config_load(path, report);
     if (config == NULL)
         return NULL;
@@ -45,6 +47,8 @@ struct config *check_load(const char *path, struct config_report *report)
     for (size_t i = 0; i < config->outbound_count; i++)
         check_patterns(&config->outbound[i].allow_san, report);
     if (report->errors == 0)
+        *policy = proxy_policy_new(config, report, error);
+    if (*policy)
         return config;
     config_free(config);
     return NULL;
@@ -89,12 +93,14 @@ int check_main(int argc, char **argv)
         return 2;
     }
     struct config_report report;
-    struct config *config = check_load(path, &report);
+    struct proxy_policy *policy;
+    struct config *config = check_load(path, &report, &policy);
     bool valid = config != NULL;
     config_report_print(&report, stderr);
     if (valid && !quiet)
         (void)printf("%s: valid\n", path);
     config_report_clear(&report);
+    proxy_policy_free(policy);
     config_free(config);
     return valid ? 0 : 1;
 }

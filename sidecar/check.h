@@ -4,9 +4,14 @@
 #define SIDECAR_CHECK_H
 
 #include "config/config.h"
+#include "sidecar/proxy/policy.h"
 
-/* As config_load(), with the names of ciphers and groups and the SAN patterns checked as well. */
-struct config *check_load(const char *path, struct config_report *report) __attribute__((warn_unused_result));
+/*
+ * As config_load(), with the names of ciphers and groups and the SAN patterns checked as well, and *POLICY
+ * made of it, which the caller owns, too.
+ */
+struct config *check_load(const char *path, struct config_report *report, struct proxy_policy **policy)
+    __attribute__((warn_unused_result));
 
 /* `sidecar check -c FILE`: prints every mistake. 0: valid, 1: not, 2: wrong usage. */
 int check_main(int argc, char **argv);

@@ -59,21 +59,21 @@ static bool start_health(struct proxy *p, char error[SNAPSHOT_ERROR])
     return p->health != NULL;
 }
 
+static unsigned worker_count(const struct config *config)
+{
+    unsigned wanted = config->sidecar.workers ? config->sidecar.workers : cgroup_workers();
+    return wanted < PROXY_WORKERS_MAX ? wanted : PROXY_WORKERS_MAX;
+}
+
 static bool start_workers(struct proxy *p, char error[SNAPSHOT_ERROR])
 {
-    unsigned wanted = proxy_config(p)->sidecar.workers;
-    if (wanted == 0)
-        wanted = cgroup_workers();
-    if (wanted > PROXY_WORKERS_MAX)
-        wanted = PROXY_WORKERS_MAX;
     p->shared.log = p->log;
-    p->shared.workers = wanted;
-    p->listeners = listeners_new(wanted);
+    p->listeners = listeners_new(p->shared.workers);
     if (p->listeners == NULL) {
         (void)snprintf(error, SNAPSHOT_ERROR, "out of memory");
         return false;
     }
-    while (p->count < wanted) {
+    while (p->count < p->shared.workers) {
         p->workers[p->count] = worker_start(p->count, &p->shared, error);
         if (p->workers[p->count] == NULL)
             return false;
@@ -116,14 +116,18 @@ static void start_signals(struct proxy *p)
 static bool start(struct proxy *p, char error[SNAPSHOT_ERROR])
 {
     struct config_report report;
-    struct config *config = check_load(p->path, &report);
+    struct proxy_policy *policy;
+    struct config *config = check_load(p->path, &report, &policy);
     if (report.count != 0)
         config_report_print(&report, stderr);
     config_report_clear(&report);
-    if (config == NULL || (p->config = snapshot_config_new(config)) == NULL) {
-        *error = '\0';
+    *error = '\0';
+    if (config == NULL)
         return false;
-    }
+    p->shared.workers = worker_count(config);
+    p->config = snapshot_config_new(config, policy, p->shared.workers);
+    if (p->config == NULL)
+        return false;
     proxy_apply_log_settings(p);
     if (!tls_global_init(error, SNAPSHOT_ERROR))
         return false;
@@ -171,6 +175,7 @@ static int run(const char *path)
     snapshot_unref(p->snapshot);
     snapshot_config_unref(p->config);
     listeners_free(p->listeners);
+    rules_lru_free(p->shared.limits);
     tls_global_cleanup();
     int status = p->status;
     log_free(p->log);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sidecar/proxy/codec.h"
+#include "sidecar/proxy/decide.h"
 #include "sidecar/proxy/worker.h"
 
 static struct session *session_of(struct endpoint *ep, enum session_side side)
@@ -17,6 +19,38 @@ static struct session *session_of(struct endpoint *ep, enum session_side side)
 static enum session_side other(enum session_side side)
 {
     return side == DOWN ? UP : DOWN;
+}
+
+/* --- pace --- */
+
+enum { ANSWERED_MAX = 256 * 1024 /* bytes that may wait for a side whose own bytes are answered here */ };
+
+static bool may_read(const struct session *s, enum session_side side)
+{
+    const struct leg *from = &s->leg[side], *to = &s->leg[other(side)];
+    if (s->state != SESSION_RELAY || from->in_end || !from->ep.open)
+        return false;
+    /* What is spoken must be known before it can be told that the service is away. */
+    if (s->sniff && side == DOWN && !to->ep.open)
+        return true;
+    if (s->codec == NULL)
+        return to->ep.open && endpoint_queued(&to->ep) == 0 && !to->ep.write_broken;
+    if (codec_blocked(s->codec, side) || endpoint_queued(&from->ep) > ANSWERED_MAX)
+        return false;
+    /* Without a transport to the service what it would get is held, and one portion of it is enough. */
+    if (!to->ep.open)
+        return s->codec->held_size == 0;
+    return endpoint_queued(&to->ep) == 0 && !to->ep.write_broken;
+}
+
+void relay_pace(struct session *s)
+{
+    for (int side = DOWN; side <= UP; side++) {
+        if (may_read(s, (enum session_side)side))
+            endpoint_read_start(&s->leg[side].ep);
+        else
+            endpoint_read_stop(&s->leg[side].ep);
+    }
 }
 
 /* --- sending -----------------------------------------------------------------------------------------------
@@ -43,7 +77,7 @@ static bool send_tls(struct session *s, enum session_side to, const uint8_t *dat
 void relay_send(struct session *s, enum session_side to, const uint8_t *data, size_t size)
 {
     struct leg *leg = &s->leg[to];
-    if (leg->out_end || leg->ep.write_broken)
+    if (leg->out_end || leg->ep.write_broken || !leg->ep.open)
         return;
     bool ok = leg->tls ? send_tls(s, to, data, size) : endpoint_write(&leg->ep, data, size);
     if (!ok) {
@@ -53,10 +87,10 @@ void relay_send(struct session *s, enum session_side to, const uint8_t *data, si
         return;
     }
     /* A broken leg is read on: what it sent before it broke is still to be passed on. */
-    if (leg->ep.write_broken && leg->in_end)
+    if (leg->ep.write_broken && leg->in_end && s->codec == NULL)
         relay_abort(s, to, SESSION_END_RESET, "connection reset");
     else if (endpoint_queued(&leg->ep) != 0 || leg->ep.write_broken)
-        endpoint_read_stop(&s->leg[other(to)].ep);
+        relay_pace(s);
 }
 
 /* --- ends --------------------------------------------------------------------------------------------------
@@ -71,11 +105,23 @@ static void close_if_done(struct session *s)
         session_finish(s, SESSION_END_CLOSED, NULL, false);
 }
 
+void relay_end_output(struct session *s, enum session_side side)
+{
+    struct worker *w = s->worker;
+    struct leg *to = &s->leg[side];
+    if (to->out_end)
+        return;
+    to->out_end = true;
+    w->tls.out_size = 0;
+    if (to->tls && tls_stream_close_notify(to->tls) == TLS_OK)
+        (void)endpoint_write(&to->ep, w->tls.out, w->tls.out_size);
+    w->tls.out_size = 0;
+    endpoint_shutdown(&to->ep);
+}
+
 /* FROM has sent its last byte: the other side learns of it. */
 static void end_of(struct session *s, enum session_side from)
 {
-    struct worker *w = s->worker;
-    struct leg *to = &s->leg[other(from)];
     /* A write to it failed and took the socket's error along: what looks like an end is a reset. */
     if (s->leg[from].ep.write_broken && !s->leg[from].out_end) {
         relay_abort(s, from, SESSION_END_RESET, "connection reset");
@@ -83,17 +129,33 @@ static void end_of(struct session *s, enum session_side from)
     }
     s->leg[from].in_end = true;
     endpoint_read_stop(&s->leg[from].ep);
-    if (!to->out_end) {
-        to->out_end = true;
-        w->tls.out_size = 0;
-        if (to->tls && tls_stream_close_notify(to->tls) == TLS_OK)
-            (void)endpoint_write(&to->ep, w->tls.out, w->tls.out_size);
-        w->tls.out_size = 0;
-        endpoint_shutdown(&to->ep);
+    if (s->codec) {
+        codec_end(s->codec, from);
+        return;
     }
+    relay_end_output(s, other(from));
     close_if_done(s);
     if (s->state == SESSION_RELAY)
         session_arm(s);
+}
+
+void relay_close(struct session *s)
+{
+    if (s->state != SESSION_RELAY)
+        return;
+    relay_end_output(s, DOWN);
+    session_linger(s, SESSION_END_CLOSED, NULL);
+}
+
+/* A leg broke, by reset, failed TLS, or an end that is none. */
+static void lose(struct session *s, enum session_side lost, enum session_end end, const char *why)
+{
+    if (s->codec && lost == UP) {
+        endpoint_close(&s->leg[UP].ep);
+        codec_service_lost(s->codec, 502, "the service ended the connection");
+        return;
+    }
+    relay_abort(s, lost, end, why);
 }
 
 void relay_abort(struct session *s, enum session_side lost, enum session_end end, const char *why)
@@ -131,13 +193,80 @@ void relay_flush_poll(struct session *s)
 /* --- receiving ---------------------------------------------------------------------------------------------
  */
 
+/* Onwards: through the codec, where there is one. */
+static void pass(struct session *s, enum session_side from, const uint8_t *data, size_t size)
+{
+    if (s->codec)
+        codec_feed(s->codec, from, data, size);
+    else
+        relay_send(s, other(from), data, size);
+}
+
+static void begin_codec(struct session *s, enum codec_kind kind)
+{
+    s->sniff = false;
+    s->codec = codec_new(s, kind);
+    if (s->codec == NULL)
+        session_kill(s, SESSION_END_ERROR, "out of memory");
+}
+
+/* What is spoken is not HTTP. Rules and limits on requests must not be got round by that. */
+static void not_http(struct session *s)
+{
+    const struct config_inbound *config = s->runtime->inbound[s->index].config;
+    char words[320];
+    s->sniff = false;
+    s->tcp = true;
+    if (!config->tcp_fallback_allow)
+        session_refuse(s, TLS_ALERT_ACCESS_DENIED, SESSION_END_REFUSED,
+                       "not HTTP, where rules, limits or headers for HTTP apply");
+    else if (!decide_connection(s->worker->decide, s, words, sizeof words))
+        session_refuse(s, TLS_ALERT_ACCESS_DENIED, SESSION_END_REFUSED, words);
+}
+
+/* The first bytes tell what is spoken: who speaks first decides. */
+static void look(struct session *s, enum session_side from, const uint8_t *data, size_t size)
+{
+    const struct config_inbound *config = s->runtime->inbound[s->index].config;
+    enum codec_sniff found = CODEC_SNIFF_NEITHER;
+    if (from == DOWN) {
+        uint8_t *more = realloc(s->early, s->early_size + size);
+        if (more == NULL) {
+            session_kill(s, SESSION_END_ERROR, "out of memory");
+            return;
+        }
+        memcpy(more + s->early_size, data, size);
+        s->early = more;
+        s->early_size += size;
+        found = codec_sniff(s->early, s->early_size);
+    }
+    if (found == CODEC_SNIFF_MORE)
+        return;
+    if (found == CODEC_SNIFF_NEITHER && config->protocol == CONFIG_PROTOCOL_AUTO)
+        not_http(s);
+    else
+        begin_codec(s, found == CODEC_SNIFF_HTTP2 ? CODEC_HTTP2 : CODEC_HTTP1);
+    uint8_t *early = s->early;
+    size_t early_size = s->early_size;
+    s->early = NULL;
+    s->early_size = 0;
+    if (s->state == SESSION_RELAY && early_size != 0)
+        pass(s, DOWN, early, early_size);
+    if (s->state == SESSION_RELAY && from == UP)
+        pass(s, UP, data, size);
+    free(early);
+}
+
 static void deliver(struct session *s, enum session_side from, const uint8_t *data, size_t size)
 {
     static const enum counter counters[2][2] = {{COUNTER_BYTES_DOWN_OUT, COUNTER_BYTES_UP_OUT},
                                                 {COUNTER_BYTES_DOWN_IN, COUNTER_BYTES_UP_IN}};
     s->bytes[from] += size;
     counter_add(&s->worker->counters, counters[s->inbound][from], size);
-    relay_send(s, other(from), data, size);
+    if (s->sniff)
+        look(s, from, data, size);
+    else
+        pass(s, from, data, size);
 }
 
 void relay_decrypt(struct session *s, enum session_side side)
@@ -165,7 +294,7 @@ void relay_decrypt(struct session *s, enum session_side side)
         end_of(s, side);
     } else if (result == TLS_FAILED) {
         session_flush_tls(s, side);
-        relay_abort(s, side, SESSION_END_ERROR, tls_stream_error_text(tls));
+        lose(s, side, SESSION_END_ERROR, tls_stream_error_text(tls));
     }
 }
 
@@ -199,7 +328,7 @@ static void ended(struct session *s, enum session_side side)
     /* FIN without close_notify: what TLS carried may have been cut (RFC 8446 section 6.1), unless we had
      * ended first and the peer just goes. */
     if (leg->tls && !leg->out_end)
-        relay_abort(s, side, SESSION_END_TRUNCATED, "TLS ended without close_notify");
+        lose(s, side, SESSION_END_TRUNCATED, "TLS ended without close_notify");
     else
         end_of(s, side);
 }
@@ -216,25 +345,24 @@ static void broken(struct session *s, enum session_side side, int err)
         return;
     }
     (void)snprintf(why, sizeof why, "%s: %s", side == DOWN ? "client" : "upstream", uv_strerror(err));
-    relay_abort(s, side, SESSION_END_RESET, why);
+    lose(s, side, SESSION_END_RESET, why);
 }
 
 static void drained(struct session *s, enum session_side side)
 {
-    struct leg *from = &s->leg[other(side)];
     if (s->state == SESSION_FLUSH) {
         relay_flush_poll(s);
         return;
     }
     if (s->state != SESSION_RELAY)
         return;
-    if (s->leg[side].ep.write_broken && s->leg[side].in_end) {
+    if (s->leg[side].ep.write_broken && s->leg[side].in_end && s->codec == NULL) {
         relay_abort(s, side, SESSION_END_RESET, "connection reset");
         return;
     }
-    if (!from->in_end && !s->leg[side].ep.write_broken)
-        endpoint_read_start(&from->ep);
-    close_if_done(s);
+    relay_pace(s);
+    if (s->codec == NULL)
+        close_if_done(s);
 }
 
 static void down_data(struct endpoint *ep, const uint8_t *data, size_t size)
@@ -284,7 +412,11 @@ static void down_closed(struct endpoint *ep)
 
 static void up_closed(struct endpoint *ep)
 {
-    session_handle_closed(session_of(ep, UP));
+    struct session *s = session_of(ep, UP);
+    bool again = s->state == SESSION_RELAY && s->codec;
+    session_handle_closed(s);
+    if (again)
+        codec_service_closed(s->codec);
 }
 
 const struct endpoint_calls relay_down_calls = {down_data, down_end, down_broken, down_drained, down_closed};
@@ -292,6 +424,19 @@ const struct endpoint_calls relay_up_calls = {up_data, up_end, up_broken, up_dra
 
 /* --- the beginning -----------------------------------------------------------------------------------------
  */
+
+/* By ALPN, where it was agreed on; else the first bytes will tell. */
+static void choose_protocol(struct session *s)
+{
+    if (!s->inbound || !s->runtime->snapshot->shared->policy->inbound[s->index].http)
+        return;
+    const char *alpn = s->leg[DOWN].tls ? tls_stream_info(s->leg[DOWN].tls).alpn : NULL;
+    s->sniff = true;
+    if (alpn && strcmp(alpn, "h2") == 0)
+        begin_codec(s, CODEC_HTTP2);
+    else if (alpn && strcmp(alpn, "http/1.1") == 0)
+        begin_codec(s, CODEC_HTTP1);
+}
 
 void relay_begin(struct session *s)
 {
@@ -302,9 +447,9 @@ void relay_begin(struct session *s)
     s->activity = uv_now(&s->worker->loop);
     s->early = NULL;
     s->early_size = 0;
-    endpoint_read_start(&s->leg[DOWN].ep);
-    endpoint_read_start(&s->leg[UP].ep);
-    if (size != 0)
+    choose_protocol(s);
+    relay_pace(s);
+    if (size != 0 && s->state == SESSION_RELAY)
         deliver(s, DOWN, early, size);
     free(early);
     /* What followed the handshake in the same chunk, close_notify included. */

@@ -2,9 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "sidecar/check.h"
 #include "sidecar/proxy/proxy_private.h"
+
+enum { LIMIT_ENTRIES = 16384 /* sets of characteristics that rate limits can tell apart */ };
 
 /* --- snapshots ---------------------------------------------------------------------------------------------
  */
@@ -31,6 +34,17 @@ void proxy_say_snapshot(const struct proxy *p, const char *why)
         log_say(p->log, LOG_WARN, "credentials", "%s", own->warnings);
 }
 
+/* What rate limits count stands in one table, taken with the first limit. False: out of memory. */
+static bool provide_limits(struct proxy *p, const struct snapshot_config *config)
+{
+    uint8_t secret[16];
+    if (p->shared.limits || ratelimits_count(config->policy->limits) == 0)
+        return true;
+    if (getrandom(secret, sizeof secret, 0) == sizeof secret)
+        p->shared.limits = ratelimit_table_new(LIMIT_ENTRIES, secret);
+    return p->shared.limits != NULL;
+}
+
 /* Puts CONFIG and the credentials of SOURCES in service; false: all stays as it was, ERROR says why. */
 static bool put_in_service(struct proxy *p, struct snapshot_config *config, const struct sources *sources,
                            char error[SNAPSHOT_ERROR])
@@ -38,6 +52,11 @@ static bool put_in_service(struct proxy *p, struct snapshot_config *config, cons
     struct snapshot *next = snapshot_new(config, sources_credentials(sources), p->snapshot, error);
     if (next == NULL)
         return false;
+    if (!provide_limits(p, config)) {
+        (void)snprintf(error, SNAPSHOT_ERROR, "out of memory for rate limits");
+        snapshot_unref(next);
+        return false;
+    }
     if (!listeners_update(p->listeners, config->config, error)) {
         snapshot_unref(next);
         return false;
@@ -107,10 +126,11 @@ static void log_report(struct proxy *p, const struct config_report *report)
 static struct snapshot_config *load_config(struct proxy *p)
 {
     struct config_report report;
-    struct config *config = check_load(p->path, &report);
+    struct proxy_policy *policy;
+    struct config *config = check_load(p->path, &report, &policy);
     log_report(p, &report);
     config_report_clear(&report);
-    return config ? snapshot_config_new(config) : NULL;
+    return config ? snapshot_config_new(config, policy, p->shared.workers) : NULL;
 }
 
 void proxy_apply_log_settings(struct proxy *p)

@@ -88,6 +88,8 @@ void report_session(const struct session *s, enum session_end end, const char *w
         identity(&line, tls_stream_peer(tls));
         tls_facts(&line, tls);
     }
+    if (end == SESSION_END_REFUSED || end == SESSION_END_UNTRUSTED)
+        log_text(&line, "rule", s->rule);
     log_number(&line, "bytes_in", s->bytes[DOWN]);
     log_number(&line, "bytes_out", s->bytes[UP]);
     log_number(&line, "duration_ms", uv_now(&w->loop) - s->started);

@@ -128,6 +128,27 @@ static bool build_outbound(struct runtime *r, size_t index, struct tls_peers *pe
     return out->ctx != NULL;
 }
 
+static bool read_own_names(struct runtime *r)
+{
+    const struct credentials *own = r->snapshot->trust[0].credentials;
+    struct x509 *leaf = malloc(sizeof *leaf);
+    bool ok = leaf != NULL;
+    if (ok && own->chain_count != 0 && x509_parse(own->chain[0].data, own->chain[0].size, leaf) == NULL) {
+        r->own_uri = calloc(leaf->san_count + 1, sizeof *r->own_uri);
+        ok = r->own_uri != NULL;
+        for (size_t i = 0; ok && i < leaf->san_count; i++) {
+            if (leaf->san[i].kind != X509_SAN_URI)
+                continue;
+            char *uri = strndup((const char *)leaf->san[i].value.data, leaf->san[i].value.size);
+            ok = uri != NULL;
+            if (ok)
+                r->own_uri[r->own_uri_count++] = uri;
+        }
+    }
+    free(leaf);
+    return ok;
+}
+
 struct runtime *runtime_new(struct snapshot *s, struct tls_peers *peers, char error[SNAPSHOT_ERROR])
 {
     struct runtime *r = calloc(1, sizeof *r);
@@ -138,7 +159,7 @@ struct runtime *runtime_new(struct snapshot *s, struct tls_peers *peers, char er
     r->snapshot = snapshot_ref(s);
     r->inbound = calloc(s->config->inbound_count + 1, sizeof *r->inbound);
     r->outbound = calloc(s->config->outbound_count + 1, sizeof *r->outbound);
-    if (r->inbound == NULL || r->outbound == NULL)
+    if (r->inbound == NULL || r->outbound == NULL || !read_own_names(r))
         goto fail;
     for (size_t i = 0; i < s->config->inbound_count; i++) {
         if (!build_inbound(r, i, peers, error))
@@ -172,6 +193,9 @@ void runtime_unref(struct runtime *r)
     }
     for (size_t i = 0; r->outbound && i < s->config->outbound_count; i++)
         tls_ctx_unref(r->outbound[i].ctx);
+    for (size_t i = 0; i < r->own_uri_count; i++)
+        free(r->own_uri[i]);
+    free(r->own_uri);
     free(r->inbound);
     free(r->outbound);
     snapshot_unref(r->snapshot);

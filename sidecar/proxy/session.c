@@ -9,15 +9,21 @@
 
 #include "sidecar/net/proxyproto.h"
 #include "sidecar/proxy/capture.h"
+#include "sidecar/proxy/codec.h"
+#include "sidecar/proxy/decide.h"
 #include "sidecar/proxy/report.h"
 #include "sidecar/proxy/worker.h"
 
-enum { LINGER = 800 /* ms that a refused peer has to read its alert */ };
+enum {
+    LINGER = 800,       /* ms that a refused peer has to read its alert */
+    LINGER_MAX = 30000, /* and one that has not read its answer yet */
+};
 
 static void start_handshake(struct session *s, struct tls_ctx *ctx, const char *peeked_sni);
 static void go_on_handshake(struct session *s);
 static void start_connect(struct session *s);
 static void established(struct session *s);
+static bool rules_admit(struct session *s);
 
 const struct config_limits *session_limits(const struct session *s)
 {
@@ -51,6 +57,8 @@ static uint64_t next_deadline(const struct session *s)
     uint64_t due = s->deadline;
     if (s->state != SESSION_RELAY)
         return due;
+    if (s->codec)
+        due = sooner(due, codec_deadline(s->codec));
     bool half_closed = s->leg[DOWN].in_end != s->leg[UP].in_end;
     if (limits->idle_timeout)
         due = sooner(due, s->activity + limits->idle_timeout);
@@ -72,6 +80,16 @@ void session_arm(struct session *s)
     }
 }
 
+/* Whether it was the codec's patience that ended. */
+static bool codec_due(struct session *s, uint64_t now)
+{
+    uint64_t due = codec_deadline(s->codec);
+    if (due == 0 || due > now)
+        return false;
+    codec_timeout(s->codec);
+    return true;
+}
+
 void session_timer(struct wheel_entry *entry)
 {
     struct session *s = (struct session *)(void *)((char *)entry - offsetof(struct session, timer));
@@ -87,8 +105,18 @@ void session_timer(struct wheel_entry *entry)
     case SESSION_HANDSHAKE: session_finish(s, SESSION_END_TIMEOUT, "handshake timed out", true); break;
     case SESSION_CONNECT: session_finish(s, SESSION_END_TIMEOUT, "connecting timed out", true); break;
     case SESSION_FLUSH: relay_flush_poll(s); break;
-    case SESSION_LINGER: session_finish(s, (enum session_end)s->end, s->why, true); break;
+    case SESSION_LINGER:
+        /* The last answer may be long, and its reader slow. */
+        if (endpoint_queued(&s->leg[DOWN].ep) != 0 && now < s->activity + LINGER_MAX) {
+            s->deadline = now + LINGER;
+            session_arm(s);
+        } else {
+            session_finish(s, (enum session_end)s->end, s->why, true);
+        }
+        break;
     case SESSION_RELAY:
+        if (s->codec && !s->condemned && codec_due(s, now))
+            break;
         if (s->condemned)
             session_judge_grace_over(s);
         else
@@ -116,10 +144,13 @@ static void leave_half_open(struct session *s)
 
 static void session_free(struct session *s)
 {
+    codec_free(s->codec);
     tls_stream_free(s->leg[DOWN].tls);
     tls_stream_free(s->leg[UP].tls);
     runtime_unref(s->runtime);
     gate_unref(s->gate);
+    free(s->rule_state);
+    free(s->hello);
     free(s->early);
     free(s->why);
     free(s);
@@ -173,6 +204,25 @@ void session_kill(struct session *s, enum session_end end, const char *why)
     session_finish(s, end, why, true);
 }
 
+void session_linger(struct session *s, enum session_end end, const char *why)
+{
+    if (s->state == SESSION_CLOSED || s->state == SESSION_LINGER)
+        return;
+    report_session(s, end, why);
+    s->reported = true;
+    s->end = end;
+    s->state = SESSION_LINGER;
+    s->activity = uv_now(&s->worker->loop);
+    s->deadline = s->activity + LINGER;
+    leave_half_open(s);
+    endpoint_shutdown(&s->leg[DOWN].ep);
+    endpoint_read_start(&s->leg[DOWN].ep);
+    endpoint_close(&s->leg[UP].ep);
+    dial_cancel(s->dial);
+    s->dial = NULL;
+    session_arm(s);
+}
+
 void session_refuse(struct session *s, enum tls_alert alert, enum session_end end, const char *why)
 {
     enum session_side side = session_tls_side(s);
@@ -201,6 +251,12 @@ void session_refuse(struct session *s, enum tls_alert alert, enum session_end en
     dial_cancel(s->dial);
     s->dial = NULL;
     session_arm(s);
+}
+
+void session_drain(struct session *s)
+{
+    if (s->inbound && s->state == SESSION_RELAY && s->codec)
+        codec_drain(s->codec, false);
 }
 
 /* --- accepting ---------------------------------------------------------------------------------------------
@@ -326,7 +382,18 @@ static void take_plaintext(struct session *s, const uint8_t *data, size_t size)
         return;
     leave_half_open(s);
     endpoint_read_stop(&s->leg[DOWN].ep);
-    start_connect(s);
+    if (rules_admit(s))
+        start_connect(s);
+}
+
+/* For the rules that ask for it; what of it points elsewhere they do not. */
+static void keep_hello(struct session *s, const struct tls_hello *hello)
+{
+    s->hello = malloc(sizeof *hello);
+    if (s->hello == NULL)
+        return;
+    *s->hello = *hello;
+    s->hello->alpn_count = 0;
 }
 
 /* DATA: all that has come since the PROXY header. */
@@ -356,7 +423,11 @@ static void read_hello(struct session *s, const uint8_t *data, size_t size)
     w->tls.in = data;
     w->tls.in_size = size;
     s->state = SESSION_HANDSHAKE;
-    start_handshake(s, runtime_select(s->runtime, s->index, sni, &ca), sni);
+    struct tls_ctx *ctx = runtime_select(s->runtime, s->index, sni, &ca);
+    s->ca = (uint16_t)ca;
+    if (s->runtime->snapshot->shared->policy->inbound[s->index].hello)
+        keep_hello(s, &hello);
+    start_handshake(s, ctx, sni);
     free(held);
 }
 
@@ -492,6 +563,20 @@ static void keep_decrypted(struct session *s)
         session_refuse(s, TLS_ALERT_NONE, SESSION_END_REFUSED, tls_stream_error_text(tls));
 }
 
+/* Asks the rules; false: they refuse, and S is on its way out. An HTTP request is told so itself. */
+static bool rules_admit(struct session *s)
+{
+    char words[320];
+    if (decide_connection(s->worker->decide, s, words, sizeof words) ||
+        s->runtime->snapshot->shared->policy->inbound[s->index].http)
+        return true;
+    if (s->leg[DOWN].tls)
+        session_refuse(s, TLS_ALERT_ACCESS_DENIED, SESSION_END_REFUSED, words);
+    else
+        session_finish(s, SESSION_END_REFUSED, words, true);
+    return false;
+}
+
 static void admitted(struct session *s)
 {
     const struct tls_verdict *verdict = tls_stream_verdict(s->leg[session_tls_side(s)].tls);
@@ -503,6 +588,8 @@ static void admitted(struct session *s)
         established(s);
         return;
     }
+    if (!rules_admit(s))
+        return;
     start_connect(s);
     if (s->state == SESSION_CONNECT) {
         endpoint_read_stop(&s->leg[DOWN].ep);
@@ -561,17 +648,20 @@ static size_t proxy_header(const struct session *s, enum config_proxy_out versio
                                           : proxyproto_write_v2(&say, out, PROXYPROTO_MAX);
 }
 
-static void established(struct session *s)
+static void send_proxy_header(struct session *s)
 {
     const struct config *config = s->runtime->snapshot->config;
     enum config_proxy_out version =
         s->inbound ? config->inbound[s->index].proxy_out : config->outbound[s->index].proxy_out;
+    uint8_t header[PROXYPROTO_MAX];
+    if (version != CONFIG_PROXY_OUT_OFF)
+        relay_send(s, UP, header, proxy_header(s, version, header));
+}
+
+static void established(struct session *s)
+{
     s->state = SESSION_RELAY;
-    if (version != CONFIG_PROXY_OUT_OFF) {
-        uint8_t header[PROXYPROTO_MAX];
-        size_t size = proxy_header(s, version, header);
-        relay_send(s, UP, header, size);
-    }
+    send_proxy_header(s);
     if (s->state == SESSION_RELAY)
         relay_begin(s);
     if (s->state == SESSION_RELAY && s->runtime != s->worker->runtime)
@@ -582,9 +672,16 @@ static void on_connected(void *arg, int fd, const char *error, const struct sock
 {
     struct session *s = arg;
     (void)remote;
+    bool http = s->inbound && s->runtime->snapshot->shared->policy->inbound[s->index].http && !s->tcp;
     s->dial = NULL;
     if (fd < 0) {
-        if (s->inbound && s->leg[DOWN].tls)
+        /* A request is told so, when it comes; until then, another attempt may do better. */
+        if (s->codec)
+            codec_service_lost(s->codec, strstr(error, "timed out") ? 504 : 502,
+                               "the service cannot be reached");
+        else if (http)
+            relay_begin(s);
+        else if (s->inbound && s->leg[DOWN].tls)
             session_refuse(s, TLS_ALERT_INTERNAL_ERROR, SESSION_END_CONNECT, error);
         else
             session_finish(s, SESSION_END_CONNECT, error, true);
@@ -595,6 +692,10 @@ static void on_connected(void *arg, int fd, const char *error, const struct sock
     s->handles += s->leg[UP].ep.open;
     if (err != 0) {
         session_finish(s, SESSION_END_ERROR, uv_strerror(err), true);
+    } else if (s->codec) {
+        s->leg[UP].in_end = s->leg[UP].out_end = false;
+        send_proxy_header(s);
+        codec_connected(s->codec);
     } else if (s->inbound || s->runtime->outbound[s->index].ctx == NULL) {
         leave_half_open(s);
         established(s);
@@ -610,7 +711,7 @@ static void on_connected(void *arg, int fd, const char *error, const struct sock
     }
 }
 
-static void start_connect(struct session *s)
+void session_connect(struct session *s)
 {
     const struct config *config = s->runtime->snapshot->config;
     const struct config_target *to =
@@ -621,13 +722,18 @@ static void start_connect(struct session *s)
         target.host = net_addr_host_text(&s->captured.sa, captured, sizeof captured);
         target.port = net_addr_port(&s->captured.sa);
     }
-    s->state = SESSION_CONNECT;
-    s->deadline = 0;
-    session_arm(s);
     /* It may be over before it returns: then on_connected() has moved the state on. The session itself lives,
      * for its down leg's handle cannot be gone yet. */
     struct dial *dial = dial_start(&s->worker->loop, worker_resolver(s->worker, target.host), &target,
                                    session_limits(s)->connect_timeout, on_connected, s);
     if (dial)
         s->dial = dial;
+}
+
+static void start_connect(struct session *s)
+{
+    s->state = SESSION_CONNECT;
+    s->deadline = 0;
+    session_arm(s);
+    session_connect(s);
 }

@@ -74,6 +74,10 @@ struct session {
     uint64_t activity;       /* last byte either way */
     uint64_t deadline;       /* of the state or of the verdict; 0: none */
     uint64_t bytes[2];       /* payload received, by side */
+    uint64_t *rule_state;    /* what the rules leave open for requests; heap; HTTP alone */
+    const char *rule;        /* that decided last; its snapshot's; NULL: none did */
+    struct tls_hello *hello; /* heap; where rules ask for it */
+    uint16_t ca;             /* index in snapshot.trust of who judges the peer */
     uint32_t index;          /* of the inbound or outbound in runtime */
     uint8_t handles;         /* endpoints not closed yet */
     bool inbound;
@@ -81,8 +85,12 @@ struct session {
     bool condemned;         /* its trust has ended, the grace goes on */
     int8_t condemned_alert; /* enum tls_alert for its end */
     bool reported;          /* its end is logged and counted */
+    uint8_t verdict;        /* enum ruleset_verdict of the connection */
     enum session_state state : 8;
     enum session_end end : 8;
+    bool sniff;          /* what the client speaks is still to be seen */
+    bool tcp;            /* it is not HTTP, and may be so (tcp_fallback) */
+    struct codec *codec; /* HTTP; NULL: bytes pass as they are */
     struct leg leg[2];
 };
 
@@ -96,6 +104,9 @@ void session_timer(struct wheel_entry *entry);
 /* Ends it, in whichever state: what is queued is dropped; the other side of a relay gets RST. WHY may be
  * NULL. */
 void session_kill(struct session *s, enum session_end end, const char *why);
+
+/* The process ends: what is open is finished; HTTP connections end with their requests. */
+void session_drain(struct session *s);
 
 /* --- verdict.c ---------------------------------------------------------------------------------------------
  */
@@ -121,6 +132,12 @@ void relay_send(struct session *s, enum session_side side, const uint8_t *data, 
 void relay_decrypt(struct session *s, enum session_side side);
 /* One side is lost: the other gets what is on its way and then RST. */
 void relay_abort(struct session *s, enum session_side lost, enum session_end end, const char *why);
+/* No byte more goes to SIDE: close_notify and FIN, after what is queued. */
+void relay_end_output(struct session *s, enum session_side side);
+/* All that is to be sent has been written: ends it in good order, the service's side at once. */
+void relay_close(struct session *s);
+/* Reads on or holds reading, on both sides, as there is room for what comes. */
+void relay_pace(struct session *s);
 /* In SESSION_FLUSH: whether all is out; then the session is over. */
 void relay_flush_poll(struct session *s);
 
@@ -139,6 +156,11 @@ void session_flush_tls(struct session *s, enum session_side side);
 /* Reads on in the state it is in (before SESSION_RELAY): data, end and error of the down or up leg. */
 void session_early_data(struct session *s, enum session_side side, const uint8_t *data, size_t size);
 void session_early_end(struct session *s, enum session_side side, int err);
+/* Ends sending to the client and gives it a moment to end, too; the service's side is closed. Then it is
+ * over. */
+void session_linger(struct session *s, enum session_end end, const char *why);
+/* Connects to the service (again): on_connected. */
+void session_connect(struct session *s);
 /* Ends it: logs, counts, closes; RESET: by RST. */
 void session_finish(struct session *s, enum session_end end, const char *why, bool reset);
 /* Sets the next deadline. */

@@ -5,15 +5,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct snapshot_config *snapshot_config_new(struct config *config)
+static bool make_counters(struct snapshot_config *shared)
+{
+    size_t rules = ruleset_count(shared->policy->rules), limits = ratelimits_count(shared->policy->limits);
+    shared->rule_counters = calloc(shared->workers, sizeof(struct ruleset_counter *));
+    shared->limit_counters = calloc(shared->workers, sizeof(struct ratelimit_counter *));
+    if (shared->rule_counters == NULL || shared->limit_counters == NULL)
+        return false;
+    for (unsigned i = 0; i < shared->workers; i++) {
+        shared->rule_counters[i] = calloc(rules + 1, sizeof **shared->rule_counters);
+        shared->limit_counters[i] = calloc(limits + 1, sizeof **shared->limit_counters);
+        if (shared->rule_counters[i] == NULL || shared->limit_counters[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+struct snapshot_config *snapshot_config_new(struct config *config, struct proxy_policy *policy,
+                                            unsigned workers)
 {
     struct snapshot_config *shared = calloc(1, sizeof *shared);
     if (shared == NULL) {
+        proxy_policy_free(policy);
         config_free(config);
         return NULL;
     }
     shared->refs = 1;
     shared->config = config;
+    shared->policy = policy;
+    shared->workers = workers;
+    if (!make_counters(shared)) {
+        snapshot_config_unref(shared);
+        return NULL;
+    }
     return shared;
 }
 
@@ -27,6 +51,13 @@ void snapshot_config_unref(struct snapshot_config *shared)
 {
     if (shared == NULL || __atomic_sub_fetch(&shared->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return;
+    for (unsigned i = 0; shared->rule_counters && shared->limit_counters && i < shared->workers; i++) {
+        free(shared->rule_counters[i]);
+        free(shared->limit_counters[i]);
+    }
+    free(shared->rule_counters);
+    free(shared->limit_counters);
+    proxy_policy_free(shared->policy);
     config_free(shared->config);
     free(shared);
 }
@@ -34,18 +65,18 @@ void snapshot_config_unref(struct snapshot_config *shared)
 /* --- trust -------------------------------------------------------------------------------------------------
  */
 
-struct policy {
+struct crl_policy {
     enum tls_crl_missing missing;
     enum tls_crl_expired expired;
 };
 
-static struct policy policy_of(const struct config *config, size_t index)
+static struct crl_policy policy_of(const struct config *config, size_t index)
 {
     enum config_crl_missing missing =
         index == 0 ? config->tls.crl_missing : config->ca[index - 1].crl_missing;
     enum config_crl_expired expired =
         index == 0 ? config->tls.crl_expired : config->ca[index - 1].crl_expired;
-    return (struct policy){
+    return (struct crl_policy){
         missing == CONFIG_CRL_MISSING_REJECT ? TLS_CRL_MISSING_REJECT : TLS_CRL_MISSING_ACCEPT,
         expired == CONFIG_CRL_EXPIRED_WARN ? TLS_CRL_EXPIRED_WARN : TLS_CRL_EXPIRED_REJECT,
     };
@@ -58,10 +89,10 @@ static void release_credentials(void *credentials)
 
 /* The trust of OLD with the same content under the same policy, else NULL. */
 static struct tls_trust *same_trust(const struct snapshot *old, const struct credentials *credentials,
-                                    struct policy policy)
+                                    struct crl_policy policy)
 {
     for (size_t i = 0; old && i < old->trust_count; i++) {
-        struct policy was = policy_of(old->config, i);
+        struct crl_policy was = policy_of(old->config, i);
         if (was.missing == policy.missing && was.expired == policy.expired &&
             memcmp(old->trust[i].credentials->trust_hash, credentials->trust_hash,
                    sizeof credentials->trust_hash) == 0)
@@ -71,7 +102,7 @@ static struct tls_trust *same_trust(const struct snapshot *old, const struct cre
 }
 
 static struct tls_trust *make_trust(const struct snapshot *old, struct credentials *credentials,
-                                    struct policy policy, char error[SNAPSHOT_ERROR])
+                                    struct crl_policy policy, char error[SNAPSHOT_ERROR])
 {
     struct tls_trust *trust = same_trust(old, credentials, policy);
     if (trust)

@@ -13,17 +13,24 @@
 #include "certrotate/credentials.h"
 #include "config/config.h"
 #include "sidecar/proxy/gate.h"
+#include "sidecar/proxy/policy.h"
 #include "sidecar/tls/tls.h"
 
 enum { SNAPSHOT_ERROR = 1024 }; /* room for an error in words */
 
-/* A configuration that several snapshots share. */
+/* A configuration and its policy, which several snapshots share. */
 struct snapshot_config {
     unsigned refs; /* atomic */
     struct config *config;
+    struct proxy_policy *policy;
+    unsigned workers;
+    /* One array a worker, of as many as there are rules and limits; each written by its worker alone. */
+    struct ruleset_counter **rule_counters;
+    struct ratelimit_counter **limit_counters;
 };
-/* Takes CONFIG over. NULL when out of memory (CONFIG is freed then). */
-struct snapshot_config *snapshot_config_new(struct config *config) __attribute__((warn_unused_result));
+/* Takes CONFIG and POLICY over. NULL when out of memory (they are freed then). */
+struct snapshot_config *snapshot_config_new(struct config *config, struct proxy_policy *policy,
+                                            unsigned workers) __attribute__((warn_unused_result));
 struct snapshot_config *snapshot_config_ref(struct snapshot_config *shared);
 void snapshot_config_unref(struct snapshot_config *shared); /* NULL is fine */
 
@@ -75,6 +82,8 @@ struct runtime {
     struct snapshot *snapshot;
     struct runtime_inbound *inbound; /* parallel to the configuration */
     struct runtime_outbound *outbound;
+    char **own_uri; /* URI names of the own certificate: XFCC's By */
+    size_t own_uri_count;
 };
 
 /* References SNAPSHOT; PEERS must outlive it. NULL with ERROR in words. */

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "sidecar/proxy/codec.h"
+#include "sidecar/proxy/decide.h"
 #include "sidecar/proxy/session.h"
 #include "sidecar/proxy/worker.h"
 
@@ -22,12 +24,14 @@ static bool find_section(const struct session *s, const struct runtime *runtime,
     return false;
 }
 
-static struct tls_ctx *context_of(const struct session *s, const struct runtime *runtime, uint32_t index)
+static struct tls_ctx *context_of(struct session *s, const struct runtime *runtime, uint32_t index)
 {
     size_t ca;
     if (!s->inbound)
         return runtime->outbound[index].ctx;
-    return runtime_select(runtime, index, tls_stream_info(s->leg[DOWN].tls).sni, &ca);
+    struct tls_ctx *ctx = runtime_select(runtime, index, tls_stream_info(s->leg[DOWN].tls).sni, &ca);
+    s->ca = (uint16_t)ca;
+    return ctx;
 }
 
 static void end_untrusted(struct session *s, enum tls_alert alert, const char *why)
@@ -56,6 +60,10 @@ static void condemn(struct session *s, enum tls_alert alert, const char *why, en
     }
     s->condemned = true;
     s->condemned_alert = (int8_t)alert;
+    if (s->codec)
+        codec_drain(s->codec, false);
+    if (s->state != SESSION_RELAY && s->state != SESSION_CONNECT)
+        return;
     free(s->why);
     s->why = strdup(why);
     s->deadline = uv_now(&s->worker->loop) + config->tls.trust_grace;
@@ -71,6 +79,27 @@ void session_judge_grace_over(struct session *s)
 static bool is_live(const struct session *s)
 {
     return s->state == SESSION_RELAY || (s->state == SESSION_CONNECT && s->inbound);
+}
+
+/* A rule that refuses now drains. */
+static bool judge_by_rules(struct session *s)
+{
+    char words[320];
+    if (decide_connection(s->worker->decide, s, words, sizeof words) ||
+        s->runtime->snapshot->shared->policy->inbound[s->index].http)
+        return true;
+    condemn(s, TLS_ALERT_ACCESS_DENIED, words, CONFIG_ON_UNTRUSTED_DRAIN);
+    return false;
+}
+
+static void keep(struct session *s)
+{
+    counter_add(&s->worker->counters, COUNTER_JUDGED_KEPT, 1);
+    if (!s->condemned)
+        return;
+    s->condemned = false;
+    s->deadline = 0;
+    session_arm(s);
 }
 
 void session_judge(struct session *s)
@@ -89,10 +118,14 @@ void session_judge(struct session *s)
         runtime_unref(s->runtime);
         s->runtime = runtime_ref(runtime);
         s->index = index;
+        s->rule = NULL; /* it was the old snapshot's */
         session_arm(s);
     }
-    if (tls == NULL)
+    if (tls == NULL) {
+        if (judge_by_rules(s))
+            keep(s);
         return;
+    }
     struct tls_ctx *ctx = context_of(s, runtime, index);
     struct tls_peer *peer = tls_stream_peer(tls);
     int64_t now = time(NULL);
@@ -105,12 +138,9 @@ void session_judge(struct session *s)
         condemn(s, alert, why, runtime->snapshot->config->tls.on_untrusted);
         return;
     }
-    counter_add(&s->worker->counters, COUNTER_JUDGED_KEPT, 1);
-    if (s->condemned) {
-        s->condemned = false;
-        s->deadline = 0;
-        session_arm(s);
-    }
+    if (s->inbound && !judge_by_rules(s))
+        return;
+    keep(s);
     if (peer)
         worker_recheck_at(s->worker,
                           tls_peer_verdict(peer, tls_ctx_trust(ctx), tls_ctx_purpose(ctx), now)->recheck_at);

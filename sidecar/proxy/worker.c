@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sidecar/proxy/codec.h"
+#include "sidecar/proxy/decide.h"
 #include "sidecar/proxy/session.h"
 
 enum {
@@ -327,8 +329,14 @@ static void on_wake(uv_async_t *async)
         adopt(w, next, sockets, count);
     snapshot_unref(next);
     free(sockets);
-    if (close_inbound)
+    if (close_inbound && !w->leaving) {
+        w->leaving = true;
         close_listeners(w, is_inbound);
+        for (struct session *s = w->sessions, *after; s; s = after) {
+            after = s->next;
+            session_drain(s);
+        }
+    }
     if (close_all)
         close_listeners(w, is_any);
     if (stop)
@@ -347,6 +355,8 @@ static void run(void *arg)
 static void worker_free(struct worker *w)
 {
     runtime_unref(w->runtime);
+    decide_free(w->decide);
+    codec_shared_free(w->codec);
     tls_peers_free(w->peers);
     free(w->plain);
     free(w->tls.out);
@@ -395,7 +405,9 @@ struct worker *worker_start(unsigned index, struct worker_shared *shared, char e
     w->tls.out_cap = tls_stream_out_bound(ENDPOINT_BUFFER) + TLS_IO_HANDSHAKE_ROOM;
     w->tls.out = malloc(w->tls.out_cap);
     w->peers = tls_peers_new(IDLE_PEERS);
-    if (w->plain == NULL || w->tls.out == NULL || w->peers == NULL || !init_loop(w, &cause))
+    w->decide = decide_new();
+    if (w->plain == NULL || w->tls.out == NULL || w->peers == NULL || w->decide == NULL ||
+        !init_loop(w, &cause))
         goto fail;
     wheel_init(&w->wheel, uv_now(&w->loop));
     if (uv_thread_create(&w->thread, run, w) != 0) {

@@ -24,8 +24,9 @@
 /* What all workers have in common. */
 struct worker_shared {
     struct log *log;
-    struct gate sessions;  /* all of them, against max_connections */
-    struct gate half_open; /* those whose handshake goes on, against max_handshakes */
+    struct gate sessions;     /* all of them, against max_connections */
+    struct gate half_open;    /* those whose handshake goes on, against max_handshakes */
+    struct rules_lru *limits; /* counters of all rate limits; NULL: no snapshot had any */
     unsigned workers;
 };
 
@@ -70,7 +71,9 @@ struct worker {
     struct tls_io tls;
     uint8_t *plain; /* what was decrypted */
     struct tls_peers *peers;
-    struct resolver *resolver; /* NULL until a name is to be looked up: it takes 70 KB */
+    struct codec_shared *codec; /* what HTTP needs; NULL until it is spoken */
+    struct decide *decide;      /* working memory of the rules */
+    struct resolver *resolver;  /* NULL until a name is to be looked up: it takes 70 KB */
     struct wheel wheel;
     struct runtime *runtime; /* what new sessions use */
     struct worker_listener *listeners;
@@ -78,6 +81,8 @@ struct worker {
     struct session *sweep_at; /* next to be judged */
     int64_t recheck_at;       /* earliest end of a verdict that holds a live session; seconds since 1970 */
     struct counters counters;
+
+    char retry_after[24]; /* of the answer being made */
 
     /* Lines for refused handshakes: a bucket. */
     double refused_tokens;
@@ -92,6 +97,7 @@ struct worker {
     bool next_close_inbound; /* stop accepting inbound */
     bool next_close_all;
     bool next_stop;   /* end every session and the thread */
+    bool leaving;     /* the drain has begun */
     uint64_t adopted; /* atomic: generation of the snapshot in use */
     uint64_t beat;    /* atomic: uv_hrtime() / 10^6 of the last turn of the loop that the wake-up asked for */
 };
@@ -108,7 +114,7 @@ void worker_adopt(struct worker *worker, struct snapshot *snapshot, const struct
                   size_t count);
 uint64_t worker_adopted(const struct worker *worker); /* generation in use; 0: none yet */
 
-/* Stops accepting: inbounds alone, or all. Sessions go on. */
+/* Stops accepting: inbounds alone, or all. Sessions go on; HTTP ends each connection after its request. */
 void worker_close_listeners(struct worker *worker, bool outbound_too);
 
 /* Makes the loop note that it lives: see worker_beat(). */

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sidecar/proxy/decide.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "sidecar/proxy/session.h"
+#include "sidecar/proxy/worker.h"
+
+enum { POOL = 512 * 1024 };
+
+struct decide *decide_new(void)
+{
+    struct decide *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return NULL;
+    if (!facts_init(&d->facts, POOL) || !rules_scratch_init(&d->scratch, RULES_SCRATCH_DEFAULT)) {
+        decide_free(d);
+        return NULL;
+    }
+    rules_context_init(&d->context, rules_scheme_standard(), facts_get, &d->facts);
+    return d;
+}
+
+void decide_free(struct decide *d)
+{
+    if (d == NULL)
+        return;
+    facts_clear(&d->facts);
+    rules_scratch_clear(&d->scratch);
+    free(d);
+}
+
+static const union net_addr *local_of(struct decide *d, const struct session *s)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t size = sizeof addr;
+    uv_os_fd_t fd;
+    if (uv_fileno(&s->leg[DOWN].ep.uv.handle, &fd) != 0 ||
+        getsockname(fd, (struct sockaddr *)&addr, &size) != 0)
+        return NULL;
+    net_addr_set(&d->local, (const struct sockaddr *)&addr);
+    return &d->local;
+}
+
+void decide_prepare(struct decide *d, const struct session *s)
+{
+    const struct config *config = s->runtime->snapshot->config;
+    const struct tls_stream *tls = s->leg[DOWN].tls;
+    struct facts *f = &d->facts;
+    facts_reset(f);
+    rules_context_reset(&d->context, 0xff);
+    f->inbound = session_name(s);
+    f->source = &s->peer;
+    f->local = local_of(d, s);
+    f->hello = s->hello;
+    f->now = time(NULL);
+    if (tls == NULL)
+        return;
+    d->info = tls_stream_info(tls);
+    f->tls = &d->info;
+    f->ca = s->ca != 0 && s->ca <= config->ca_count ? config->ca[s->ca - 1].name : NULL;
+    f->peer = tls_stream_peer(tls);
+    f->verdict = tls_stream_verdict(tls);
+    /* Trust may have changed since the handshake. */
+    const struct tls_ctx *ctx = s->runtime->inbound[s->index].ctx[s->ca];
+    if (f->peer && ctx)
+        f->verdict = tls_peer_verdict(tls_stream_peer(tls), tls_ctx_trust(ctx), TLS_PURPOSE_CLIENT, f->now);
+}
+
+void decide_note(const struct session *s, const struct ruleset *rules,
+                 const struct ruleset_decision *decision)
+{
+    unsigned count = decision->notes < RULESET_NOTES_MAX ? decision->notes : RULESET_NOTES_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        static const char *const would[] = {"would refuse", "would allow", "matches", "would skip the rest"};
+        size_t rule = decision->note[i];
+        struct log_line line;
+        uint64_t unsaid;
+        char address[NET_ADDR_TEXT];
+        if (!log_wants(s->worker->log, LOG_INFO) || !worker_may_log_refusal(s->worker, &unsaid))
+            return;
+        log_begin(&line, s->worker->log, LOG_INFO, "rule", would[ruleset_action(rules, rule)]);
+        log_text(&line, "rule", ruleset_name(rules, rule));
+        log_bool(&line, "dry_run", ruleset_dry_run(rules, rule));
+        log_text(&line, "inbound", session_name(s));
+        log_text(&line, "peer", net_addr_text(&s->peer.sa, address, sizeof address));
+        log_end(&line);
+    }
+}
+
+bool decide_connection(struct decide *d, struct session *s, char *words, size_t size)
+{
+    const struct snapshot *snapshot = s->runtime->snapshot;
+    const struct proxy_policy *policy = snapshot->shared->policy;
+    const struct proxy_policy_inbound *in = &policy->inbound[s->index];
+    struct ruleset_counter *counters = snapshot->shared->rule_counters[s->worker->index];
+    struct ruleset_decision decision;
+
+    free(s->rule_state);
+    bool final = !in->http || s->tcp;
+    s->rule_state = !final ? calloc(in->state_words + 1, sizeof *s->rule_state) : NULL;
+    if (!final && s->rule_state == NULL) {
+        (void)snprintf(words, size, "out of memory");
+        return false;
+    }
+    decide_prepare(d, s);
+    ruleset_connect(in->rules, &d->context, &d->scratch, final, s->rule_state, counters, &decision);
+    decide_note(s, policy->rules, &decision);
+    s->verdict = (uint8_t)decision.verdict;
+    s->rule = decision.rule >= 0 ? ruleset_name(policy->rules, (size_t)decision.rule) : NULL;
+    if (decision.verdict != RULESET_REFUSE)
+        return true;
+    /* plaintext = allow says that such callers may come; rules may still say otherwise. */
+    if (decision.reason == RULESET_BY_DEFAULT && s->leg[DOWN].tls == NULL &&
+        snapshot->config->rules.fallback == CONFIG_RULES_AUTO) {
+        s->verdict = RULESET_PASS;
+        return true;
+    }
+    if (decision.reason == RULESET_BY_DEFAULT && d->facts.peer && d->facts.verdict->status != TLS_TRUSTED)
+        (void)snprintf(words, size, "not verified: %s", d->facts.verdict->words);
+    else if (decision.reason == RULESET_BY_DEFAULT)
+        (void)snprintf(words, size, "not verified: %s",
+                       d->facts.peer ? "no rule lets it pass" : "no certificate presented");
+    else
+        (void)snprintf(words, size, "rule %s refuses", s->rule);
+    return false;
+}

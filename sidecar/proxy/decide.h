@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the rules say about a session, and what they need to say it: a worker's working memory, and the facts
+ * of the session put before them.
+ */
+#ifndef SIDECAR_PROXY_DECIDE_H
+#define SIDECAR_PROXY_DECIDE_H
+
+#include <stdbool.h>
+
+#include "sidecar/proxy/facts.h"
+#include "sidecar/proxy/policy.h"
+
+struct session;
+
+/* A worker's. */
+struct decide {
+    struct facts facts;
+    struct rules_context context;
+    struct rules_scratch scratch;
+    struct tls_stream_info info; /* of the session whose facts these are */
+    union net_addr local;
+};
+
+struct decide *decide_new(void) __attribute__((warn_unused_result)); /* NULL without memory */
+void decide_free(struct decide *decide);                             /* NULL is fine */
+
+/* Sets the facts of S's connection; those of requests are absent until facts.request is set. */
+void decide_prepare(struct decide *d, const struct session *s);
+
+/*
+ * Decides about the connection of S, which is inbound and admitted by TLS, and leaves in it what its requests
+ * need (rule_state, verdict). False: it is refused, and S->rule names by which rule; WORDS says it.
+ */
+bool decide_connection(struct decide *d, struct session *s, char *words, size_t size);
+
+/* Logs the rules of a decision that matched and have no effect. */
+void decide_note(const struct session *s, const struct ruleset *rules,
+                 const struct ruleset_decision *decision);
+
+#endif

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sidecar/proxy/policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sidecar/rules/list.h"
+#include "sidecar/tls/san.h"
+
+enum { LIST_FILE_MAX = 256 << 20, LIST_KINDS = 5 };
+
+/* A [list NAME], made ready for each way in which rules use it. */
+struct proxy_policy_list {
+    struct rules_list *of_kind[LIST_KINDS];
+    bool failed; /* told once */
+};
+
+/* While a policy is built. */
+struct builder {
+    struct proxy_policy *policy;
+    struct config_report *report;
+    char *error; /* the first, in words */
+    bool failed;
+    struct rules_limits limits;
+};
+
+static void problem(struct builder *b, struct config_place place, size_t length, const char *suggestion,
+                    const char *what, const char *name, const char *message)
+{
+    if (!b->failed)
+        (void)snprintf(b->error, POLICY_ERROR, "[%s %s]: %s", what, name, message);
+    b->failed = true;
+    if (b->report)
+        config_report_add(b->report, CONFIG_ERROR, place, (unsigned)length,
+                          suggestion && *suggestion ? suggestion : NULL, "%s", message);
+}
+
+static void text_problem(struct builder *b, const struct config_text *text, const struct rules_error *error,
+                         const char *what, const char *name)
+{
+    problem(b, config_text_place(text, error->offset), error->length, error->suggestion, what, name,
+            error->message);
+}
+
+static void out_of_memory(struct builder *b)
+{
+    if (!b->failed)
+        (void)snprintf(b->error, POLICY_ERROR, "out of memory");
+    b->failed = true;
+}
+
+/* --- lists -------------------------------------------------------------------------------------------------
+ */
+
+/* Heap memory; NULL: WHY says why. */
+static char *read_file(const char *path, size_t *size, const char **why)
+{
+    FILE *f = fopen(path, "re");
+    char *text = NULL;
+    size_t room = 0;
+    *size = 0;
+    *why = NULL;
+    while (f && *why == NULL && !feof(f)) {
+        if (*size == room) {
+            room = room ? room * 2 : 65536;
+            char *more = room <= LIST_FILE_MAX ? realloc(text, room) : NULL;
+            if (more == NULL) {
+                *why = room > LIST_FILE_MAX ? "the file is too large" : "out of memory";
+                break;
+            }
+            text = more;
+        }
+        *size += fread(text + *size, 1, room - *size, f);
+        if (ferror(f))
+            *why = strerror(errno);
+    }
+    if (f == NULL)
+        *why = strerror(errno);
+    else
+        (void)fclose(f);
+    if (*why == NULL)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static const char *fill_from_file(struct rules_list *list, const char *path, char message[POLICY_ERROR])
+{
+    const char *why;
+    size_t size, line = 0;
+    char *text = read_file(path, &size, &why);
+    if (text) {
+        why = rules_list_add_lines(list, text, size, &line);
+        free(text);
+    }
+    if (why == NULL)
+        return NULL;
+    if (line != 0)
+        (void)snprintf(message, POLICY_ERROR, "%s, line %zu: %s", path, line, why);
+    else
+        (void)snprintf(message, POLICY_ERROR, "%s: %s", path, why);
+    return message;
+}
+
+static const struct rules_list *make_list(struct builder *b, size_t index, enum rules_list_kind kind)
+{
+    const struct config_list *config = &b->policy->config->list[index];
+    struct proxy_policy_list *entry = &b->policy->list[index];
+    char message[POLICY_ERROR];
+    if (entry->of_kind[kind] || entry->failed)
+        return entry->of_kind[kind];
+    struct rules_list *list = rules_list_new(kind);
+    const char *wrong = list ? NULL : "out of memory";
+    for (size_t i = 0; wrong == NULL && i < config->values.count; i++) {
+        wrong = rules_list_add(list, config->values.item[i], strlen(config->values.item[i]));
+        if (wrong)
+            problem(b, config->values.place[i], strlen(config->values.item[i]), NULL, "list", config->name,
+                    wrong);
+    }
+    if (wrong == NULL && config->file && (wrong = fill_from_file(list, config->file, message)) != NULL)
+        problem(b, config->place, 1, NULL, "list", config->name, wrong);
+    if (wrong == NULL && !rules_list_finish(list)) {
+        wrong = "out of memory";
+        out_of_memory(b);
+    }
+    if (wrong) {
+        rules_list_free(list);
+        entry->failed = true;
+        return NULL;
+    }
+    entry->of_kind[kind] = list;
+    return list;
+}
+
+/* What a list of kind auto is where FIELD is looked up in it: serials and fingerprints are compared as such.
+ */
+static enum rules_list_kind kind_by_field(uint32_t type, int field)
+{
+    if (type == RULES_INT)
+        return RULES_LIST_INTEGERS;
+    if (type == RULES_IP)
+        return RULES_LIST_IPS;
+    switch (field) {
+    case RULES_FIELD_CERT_SERIAL:
+    case RULES_FIELD_CERT_ISSUER_SERIAL: return RULES_LIST_SERIALS;
+    case RULES_FIELD_CERT_SHA256:
+    case RULES_FIELD_CERT_SHA1:
+    case RULES_FIELD_CERT_SKI:
+    case RULES_FIELD_CERT_ISSUER_SKI:
+    case RULES_FIELD_CHAIN_SHA256: return RULES_LIST_FINGERPRINTS;
+    default: return RULES_LIST_STRINGS;
+    }
+}
+
+static const struct rules_list *find_list(void *arg, const char *name, size_t size, uint32_t type, int field)
+{
+    struct builder *b = arg;
+    const struct config *config = b->policy->config;
+    for (size_t i = 0; i < config->list_count; i++) {
+        const struct config_list *list = &config->list[i];
+        if (strlen(list->name) != size || memcmp(list->name, name, size) != 0)
+            continue;
+        switch (list->kind) {
+        case CONFIG_LIST_STRING: return make_list(b, i, RULES_LIST_STRINGS);
+        case CONFIG_LIST_INTEGER: return make_list(b, i, RULES_LIST_INTEGERS);
+        case CONFIG_LIST_IP: return make_list(b, i, RULES_LIST_IPS);
+        case CONFIG_LIST_FINGERPRINT: return make_list(b, i, RULES_LIST_FINGERPRINTS);
+        case CONFIG_LIST_SERIAL: return make_list(b, i, RULES_LIST_SERIALS);
+        case CONFIG_LIST_AUTO: break;
+        }
+        return make_list(b, i, kind_by_field(type, field));
+    }
+    return NULL;
+}
+
+/* --- rules and rate limits
+ * ---------------------------------------------------------------------------------- */
+
+static struct rules_env env_of(struct builder *b, uint8_t phases)
+{
+    return (struct rules_env){.scheme = rules_scheme_standard(),
+                              .limits = &b->limits,
+                              .phases = phases,
+                              .list = find_list,
+                              .list_arg = b};
+}
+
+static void add_rules(struct builder *b)
+{
+    const struct config *config = b->policy->config;
+    for (size_t i = 0; i < config->rule_count; i++) {
+        const struct config_rule *from = &config->rule[i];
+        struct ruleset_rule rule = {.name = from->name,
+                                    .expression = from->expression.text,
+                                    .expression_size = from->expression.length,
+                                    .action = (enum ruleset_action)from->action,
+                                    .status = from->status,
+                                    .body = from->body,
+                                    .enabled = from->enabled,
+                                    .dry_run = from->dry_run,
+                                    .inbound = (const char *const *)from->inbound.item,
+                                    .inbounds = from->inbound.count};
+        struct rules_env env = env_of(b, RULES_CONNECTION | RULES_REQUEST);
+        struct rules_error error;
+        if (!ruleset_add(b->policy->rules, &env, &rule, &error))
+            text_problem(b, &from->expression, &error, "rule", from->name);
+    }
+}
+
+static struct rules_bytes bytes_of(const struct config_text *text)
+{
+    return (struct rules_bytes){(const uint8_t *)text->text, text->text ? text->length : 0};
+}
+
+static void add_limits(struct builder *b)
+{
+    const struct config *config = b->policy->config;
+    for (size_t i = 0; i < config->ratelimit_count; i++) {
+        const struct config_ratelimit *from = &config->ratelimit[i];
+        struct rules_bytes characteristic[RATELIMIT_CHARACTERISTICS_MAX];
+        size_t count = from->characteristics.count;
+        if (count > RATELIMIT_CHARACTERISTICS_MAX) {
+            problem(b, from->place, 1, NULL, "ratelimit", from->name, "too many characteristics (8 at most)");
+            continue;
+        }
+        for (size_t c = 0; c < count; c++)
+            characteristic[c] = bytes_of(&from->characteristics.item[c]);
+        struct ratelimit_limit limit = {.name = from->name,
+                                        .expression = bytes_of(&from->expression),
+                                        .characteristic = characteristic,
+                                        .characteristics = count,
+                                        .counting = bytes_of(&from->counting_expression),
+                                        .requests = from->requests,
+                                        .period = from->period,
+                                        .mitigation_timeout = from->mitigation_timeout,
+                                        .log_only = from->action == CONFIG_ACTION_LOG,
+                                        .status = from->status,
+                                        .body = from->body,
+                                        .inbound = (const char *const *)from->inbound.item,
+                                        .inbounds = from->inbound.count};
+        struct rules_env env = env_of(b, 0);
+        struct rules_error error;
+        int where = -2;
+        if (!ratelimits_add(b->policy->limits, &env, &limit, &error, &where))
+            text_problem(b,
+                         where == -2   ? &from->expression
+                         : where == -1 ? &from->counting_expression
+                                       : &from->characteristics.item[where],
+                         &error, "ratelimit", from->name);
+    }
+}
+
+static void warn(void *arg, size_t rule, size_t offset, size_t length, const char *message)
+{
+    struct builder *b = arg;
+    const struct config_rule *from = &b->policy->config->rule[rule];
+    if (b->report)
+        config_report_add(b->report, CONFIG_WARNING, config_text_place(&from->expression, offset),
+                          (unsigned)length, NULL, "[rule %s]: %s", from->name, message);
+}
+
+/* --- headers
+ * ------------------------------------------------------------------------------------------------ */
+
+static void compile_values(struct builder *b, const struct config_header *from, size_t count, uint8_t phases,
+                           struct rules_program ***programs, const char *const **names)
+{
+    const char **name = calloc(count + 1, sizeof *name);
+    *programs = calloc(count + 1, sizeof **programs);
+    *names = name;
+    if (*programs == NULL || name == NULL) {
+        out_of_memory(b);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct rules_env env = env_of(b, phases);
+        struct rules_error error;
+        name[i] = from[i].name;
+        (*programs)[i] = rules_compile_value(&env, from[i].value.text, from[i].value.length, &error);
+        if ((*programs)[i] == NULL)
+            text_problem(b, &from[i].value, &error, "headers", from[i].name);
+        if (!headers_names_add(b->policy->names, from[i].name, strlen(from[i].name)))
+            out_of_memory(b);
+    }
+}
+
+static void compile_trusted(struct builder *b, struct proxy_policy_headers *to)
+{
+    const struct config_strings *from = &to->config->trusted_proxy_san;
+    to->trusted = calloc(from->count + 1, sizeof *to->trusted);
+    if (to->trusted == NULL)
+        out_of_memory(b);
+    for (size_t i = 0; to->trusted && i < from->count; i++) {
+        const char *wrong = tls_san_compile(from->item[i], &to->trusted[i]);
+        if (wrong)
+            problem(b, from->place[i], strlen(from->item[i]), NULL, "headers",
+                    to->config->name ? to->config->name : "", wrong);
+    }
+}
+
+static void add_headers(struct builder *b)
+{
+    struct proxy_policy *p = b->policy;
+    for (size_t i = 0; i < p->config->headers_count; i++) {
+        const struct config_headers *from = &p->config->headers[i];
+        struct proxy_policy_headers *to = &p->headers[i];
+        to->config = from;
+        to->plan = (struct headers_plan){.forward = from->forward,
+                                         .xfcc_mode = (enum headers_xfcc)from->xfcc_mode,
+                                         .x_forwarded_for = from->x_forwarded_for,
+                                         .x_forwarded_proto = from->x_forwarded_proto,
+                                         .forwarded = from->forwarded,
+                                         .max_value = from->max_value,
+                                         .request_count = from->request_count,
+                                         .response_count = from->response_count};
+        compile_values(b, from->request, from->request_count, RULES_CONNECTION | RULES_REQUEST, &to->request,
+                       &to->plan.request);
+        compile_values(b, from->response, from->response_count, 0, &to->response, &to->plan.response);
+        compile_trusted(b, to);
+        if ((from->x_forwarded_for && !headers_names_add(p->names, "x-forwarded-for", 15)) ||
+            (from->x_forwarded_proto && !headers_names_add(p->names, "x-forwarded-proto", 17)) ||
+            (from->forwarded && !headers_names_add(p->names, "forwarded", 9)))
+            out_of_memory(b);
+    }
+}
+
+static bool has(const struct config_strings *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->item[i], name) == 0)
+            return true;
+    }
+    return names->count == 0;
+}
+
+static bool host_fits(const struct config_strings *hostnames, struct http_str host)
+{
+    size_t n = host.n;
+    const char *colon = n != 0 && host.p[0] != '[' ? memchr(host.p, ':', n) : NULL;
+    if (colon)
+        n = (size_t)(colon - host.p);
+    for (size_t i = 0; i < hostnames->count; i++) {
+        const char *want = hostnames->item[i];
+        const char *dot = n != 0 ? memchr(host.p, '.', n) : NULL;
+        if (want[0] == '*' && dot) {
+            size_t rest = n - (size_t)(dot - host.p);
+            if (strlen(want + 1) == rest && strncasecmp(want + 1, dot, rest) == 0)
+                return true;
+        } else if (strlen(want) == n && strncasecmp(want, host.p, n) == 0) {
+            return true;
+        }
+    }
+    return hostnames->count == 0;
+}
+
+const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_policy *policy,
+                                                        const char *inbound, struct http_str host)
+{
+    const struct proxy_policy_headers *plain = NULL;
+    for (size_t i = 0; i < policy->config->headers_count; i++) {
+        const struct config_headers *c = &policy->config->headers[i];
+        if (c->name == NULL)
+            plain = &policy->headers[i];
+        else if (has(&c->inbounds, inbound) && host_fits(&c->hostnames, host))
+            return &policy->headers[i];
+    }
+    return plain && has(&plain->config->inbounds, inbound) && host_fits(&plain->config->hostnames, host)
+               ? plain
+               : NULL;
+}
+
+/* --- inbounds
+ * ----------------------------------------------------------------------------------------------- */
+
+static bool headers_apply(const struct proxy_policy *p, const char *inbound)
+{
+    for (size_t i = 0; i < p->config->headers_count; i++) {
+        if (has(&p->config->headers[i].inbounds, inbound))
+            return true;
+    }
+    return false;
+}
+
+static bool uses(const struct proxy_policy_inbound *in, unsigned field)
+{
+    return ruleset_plan_uses(in->rules, field) || ratelimit_plan_uses(in->limits, field);
+}
+
+static bool plan_inbound(struct proxy_policy *p, size_t index)
+{
+    const struct config_inbound *config = &p->config->inbound[index];
+    struct proxy_policy_inbound *in = &p->inbound[index];
+    in->rules = ruleset_plan(p->rules, config->name);
+    in->limits = ratelimits_plan(p->limits, config->name);
+    if (in->rules == NULL || in->limits == NULL)
+        return false;
+    in->state_words = ruleset_plan_state_words(in->rules);
+    in->hello = uses(in, RULES_FIELD_TLS_HELLO_LENGTH) || uses(in, RULES_FIELD_TLS_RANDOM) ||
+                uses(in, RULES_FIELD_TLS_CIPHERS_SHA1) || uses(in, RULES_FIELD_TLS_EXTENSIONS_SHA1) ||
+                uses(in, RULES_FIELD_TLS_EXTENSIONS_SHA1_LE);
+    in->path = uses(in, RULES_FIELD_PATH) || uses(in, RULES_FIELD_URI) || uses(in, RULES_FIELD_FULL_URI) ||
+               uses(in, RULES_FIELD_EXTENSION);
+    bool asked = (ruleset_plan_phases(in->rules) & RULES_REQUEST) != 0 ||
+                 ratelimit_plan_count(in->limits) != 0 || headers_apply(p, config->name);
+    in->http =
+        config->protocol == CONFIG_PROTOCOL_HTTP || (config->protocol == CONFIG_PROTOCOL_AUTO && asked);
+    return true;
+}
+
+/* --- the whole
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool begin(struct proxy_policy *p)
+{
+    p->rules = ruleset_new((enum ruleset_default)p->config->rules.fallback);
+    p->limits = ratelimits_new();
+    p->names = headers_names_new();
+    p->list = calloc(p->config->list_count + 1, sizeof *p->list);
+    p->headers = calloc(p->config->headers_count + 1, sizeof *p->headers);
+    p->inbound = calloc(p->config->inbound_count + 1, sizeof *p->inbound);
+    return p->rules && p->limits && p->names && p->list && p->headers && p->inbound &&
+           headers_names_add_identity(p->names);
+}
+
+struct proxy_policy *proxy_policy_new(const struct config *config, struct config_report *report,
+                                      char error[POLICY_ERROR])
+{
+    struct builder b = {.report = report, .error = error, .limits = rules_limits_default};
+    struct proxy_policy *p = calloc(1, sizeof *p);
+    b.policy = p;
+    b.limits.text = config->rules.expression_max;
+    *error = '\0';
+    if (p == NULL) {
+        out_of_memory(&b);
+        return NULL;
+    }
+    p->config = config;
+    if (!begin(p)) {
+        out_of_memory(&b);
+    } else {
+        add_rules(&b);
+        add_limits(&b);
+        add_headers(&b);
+    }
+    for (size_t i = 0; !b.failed && i < config->inbound_count; i++) {
+        if (!plan_inbound(p, i))
+            out_of_memory(&b);
+    }
+    /* A list that no rule names is read all the same: a mistake in it is one. */
+    for (size_t i = 0; !b.failed && i < config->list_count; i++) {
+        static const enum rules_list_kind kinds[] = {[CONFIG_LIST_AUTO] = RULES_LIST_STRINGS,
+                                                     [CONFIG_LIST_STRING] = RULES_LIST_STRINGS,
+                                                     [CONFIG_LIST_INTEGER] = RULES_LIST_INTEGERS,
+                                                     [CONFIG_LIST_IP] = RULES_LIST_IPS,
+                                                     [CONFIG_LIST_FINGERPRINT] = RULES_LIST_FINGERPRINTS,
+                                                     [CONFIG_LIST_SERIAL] = RULES_LIST_SERIALS};
+        if (config->list[i].kind != CONFIG_LIST_AUTO)
+            (void)make_list(&b, i, kinds[config->list[i].kind]);
+    }
+    if (b.failed) {
+        proxy_policy_free(p);
+        return NULL;
+    }
+    if (report)
+        ruleset_warn(p->rules, warn, &b);
+    return p;
+}
+
+static void free_programs(struct rules_program **programs, size_t count)
+{
+    for (size_t i = 0; programs && i < count; i++)
+        rules_free(programs[i]);
+    free(programs);
+}
+
+void proxy_policy_free(struct proxy_policy *p)
+{
+    if (p == NULL)
+        return;
+    for (size_t i = 0; p->headers && i < p->config->headers_count; i++) {
+        struct proxy_policy_headers *h = &p->headers[i];
+        free_programs(h->request, h->plan.request_count);
+        free_programs(h->response, h->plan.response_count);
+        free((void *)(uintptr_t)h->plan.request);
+        free((void *)(uintptr_t)h->plan.response);
+        free(h->trusted);
+    }
+    ruleset_free(p->rules);
+    ratelimits_free(p->limits);
+    for (size_t i = 0; p->list && i < p->config->list_count; i++) {
+        for (size_t k = 0; k < LIST_KINDS; k++)
+            rules_list_free(p->list[i].of_kind[k]);
+    }
+    headers_names_free(p->names);
+    free(p->headers);
+    free(p->inbound);
+    free(p->list);
+    free(p);
+}

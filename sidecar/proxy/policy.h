@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the configuration says about who may pass and what the service learns: lists, rules, rate limits and
+ * header plans, compiled once per snapshot, immutable, shared by all threads.
+ */
+#ifndef SIDECAR_PROXY_POLICY_H
+#define SIDECAR_PROXY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "sidecar/http/headers.h"
+#include "sidecar/rules/ratelimit.h"
+#include "sidecar/rules/ruleset.h"
+
+/* A [headers] section: its plan, and the programs whose values it sets, parallel to the plan's names. */
+struct proxy_policy_headers {
+    const struct config_headers *config;
+    struct headers_plan plan;
+    struct rules_program **request;
+    struct rules_program **response;
+    struct tls_san_pattern *trusted; /* trusted_proxy_san, compiled */
+};
+
+struct proxy_policy_inbound {
+    const struct ruleset_plan *rules;
+    const struct ratelimit_plan *limits;
+    size_t state_words; /* of uint64_t that a connection needs for its rules */
+    bool http;          /* requests are looked at here: the bytes must be HTTP */
+    bool hello;         /* some rule asks for facts of the ClientHello */
+    bool path;          /* some rule looks at the normalised path */
+};
+
+struct proxy_policy {
+    const struct config *config;
+    struct proxy_policy_list *list; /* parallel to config->list */
+    struct ruleset *rules;
+    struct ratelimits *limits;
+    struct headers_names *names;
+    struct proxy_policy_headers *headers; /* parallel to config->headers */
+    struct proxy_policy_inbound *inbound; /* parallel to config->inbound */
+};
+
+enum { POLICY_ERROR = 512 };
+
+/*
+ * Compiles what CONFIG says, which must outlive it. Problems, warnings too, go to REPORT (may be NULL). NULL
+ * on any error, of which ERROR tells the first.
+ */
+struct proxy_policy *proxy_policy_new(const struct config *config, struct config_report *report,
+                                      char error[POLICY_ERROR]) __attribute__((warn_unused_result));
+void proxy_policy_free(struct proxy_policy *policy); /* NULL is fine */
+
+/* The [headers] section for a request to HOST at an inbound; NULL: none. */
+const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_policy *policy,
+                                                        const char *inbound, struct http_str host);
+
+#endif
