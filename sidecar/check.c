@@ -36,7 +36,7 @@ static void check_patterns(const struct config_strings *patterns, struct config_
 struct config *check_load(const char *path, struct config_report *report, struct proxy_policy **policy)
 {
     char error[POLICY_ERROR];
-    *policy = NULL;
+    struct proxy_policy *made = NULL;
     struct config *config = config_load(path, report);
     if (config == NULL)
         return NULL;
@@ -47,8 +47,12 @@ struct config *check_load(const char *path, struct config_report *report, struct
     for (size_t i = 0; i < config->outbound_count; i++)
         check_patterns(&config->outbound[i].allow_san, report);
     if (report->errors == 0)
-        *policy = proxy_policy_new(config, report, error);
-    if (*policy)
+        made = proxy_policy_new(config, report, error);
+    if (made && policy)
+        *policy = made;
+    else
+        proxy_policy_free(made);
+    if (made)
         return config;
     config_free(config);
     return NULL;

@@ -8,7 +8,7 @@
 
 /*
  * As config_load(), with the names of ciphers and groups and the SAN patterns checked as well, and *POLICY
- * made of it, which the caller owns, too.
+ * made of it, which the caller owns, too (unless POLICY is NULL).
  */
 struct config *check_load(const char *path, struct config_report *report, struct proxy_policy **policy)
     __attribute__((warn_unused_result));

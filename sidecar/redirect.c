@@ -50,7 +50,7 @@ static int with_config(int action, const char *path)
     struct config_report report;
     struct redirect_rules rules;
     const char *cause;
-    struct config *config = check_load(path, &report);
+    struct config *config = check_load(path, &report, NULL);
     int status = 1;
     config_report_print(&report, stderr);
     config_report_clear(&report);
