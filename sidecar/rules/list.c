@@ -51,33 +51,40 @@ void rules_list_free(struct rules_list *list)
     free(list);
 }
 
+/* Of a character: the digit in small letters, 1 for a separator between digits, 0 for what is neither. */
+static const uint8_t hex_fold[256] = {
+    [' '] = 1,   [':'] = 1,   ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5',
+    ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd',
+    ['e'] = 'e', ['f'] = 'f', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f',
+};
+
 /*
- * Hex digits without colons and blanks, in one case; of a serial without 0x and leading zeros. Returns how
- * many, or SIZE_MAX where it is something else or too long.
+ * Hex digits without colons and blanks, in small letters; of a serial without 0x and leading zeros. Returns
+ * how many, or SIZE_MAX where it is something else or too long.
  */
 static size_t normalise(enum rules_list_kind kind, const char *text, size_t size, uint8_t out[HEX_MAX])
 {
-    size_t i = 0, n = 0;
-    bool serial = kind == RULES_LIST_SERIALS, digits = false;
-    if (serial && size > 0 && text[0] == '-')
-        out[n++] = (uint8_t)text[i++];
-    if (size - i >= 2 && text[i] == '0' && (text[i + 1] == 'x' || text[i + 1] == 'X'))
-        i += 2;
+    const uint8_t *p = (const uint8_t *)text, *end = p + size;
+    size_t n = 0;
+    bool bad = false;
+    if (kind == RULES_LIST_SERIALS && size > 0 && *p == '-')
+        out[n++] = *p++;
+    if (end - p >= 2 && p[0] == '0' && (p[1] == 'x' || p[1] == 'X'))
+        p += 2;
+    if (p == end || hex_fold[*p] <= 1)
+        return SIZE_MAX;
     size_t start = n;
-    for (; i < size; i++) {
-        if ((text[i] == ':' || text[i] == ' ') && digits)
-            continue;
-        int digit = rules_hex((unsigned char)text[i]);
-        if (digit < 0)
-            return SIZE_MAX;
-        digits = true;
-        if (serial && digit == 0 && n == start)
-            continue;
-        if (n == HEX_MAX)
-            return SIZE_MAX;
-        out[n++] = (uint8_t) "0123456789abcdef"[digit];
+    while (kind == RULES_LIST_SERIALS && p < end && (*p == '0' || hex_fold[*p] == 1))
+        p++;
+    if (end - p > (ptrdiff_t)(HEX_MAX * 3 / 2))
+        return SIZE_MAX;
+    for (; p < end && n < HEX_MAX; p++) {
+        uint8_t digit = hex_fold[*p];
+        out[n] = digit;
+        n += digit > 1;
+        bad |= digit == 0;
     }
-    if (!digits)
+    if (bad || p < end)
         return SIZE_MAX;
     return n == start ? 0 : n; /* -0 is 0 */
 }
@@ -217,6 +224,24 @@ bool rules_list_finish(struct rules_list *list)
     return true;
 }
 
+/* Whether all are digits and small letters of hex, eight at a time: the usual form of a fingerprint. */
+static bool is_plain_hex(const uint8_t *data, size_t size)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x80 * ones;
+    uint64_t bad = size % 8;
+    for (size_t i = 0; i + 8 <= size; i += 8) {
+        uint64_t c;
+        memcpy(&c, data + i, 8);
+        /* The top bit of a byte tells that it is at least the other one; no sum leaves its byte. */
+        uint64_t low = c & ~tops;
+        uint64_t digit = (low + (0x80 - '0') * ones) & ~(low + (0x80 - '9' - 1) * ones);
+        uint64_t letter = (low + (0x80 - 'a') * ones) & ~(low + (0x80 - 'f' - 1) * ones);
+        bad |= c & tops;
+        bad |= ~(digit | letter) & tops;
+    }
+    return !bad;
+}
+
 bool rules_list_has(const struct rules_list *list, const struct rules_value *value)
 {
     uint8_t hex[HEX_MAX];
@@ -226,6 +251,10 @@ bool rules_list_has(const struct rules_list *list, const struct rules_value *val
     case RULES_LIST_INTEGERS: return set_int_has(&list->ints, value->integer);
     case RULES_LIST_IPS: return set_ip_has(&list->ips, &value->ip);
     case RULES_LIST_STRINGS: return set_bytes_has(&list->strings, value->bytes.data, value->bytes.size);
+    case RULES_LIST_FINGERPRINTS:
+        if (is_plain_hex(value->bytes.data, value->bytes.size))
+            return set_bytes_has(&list->strings, value->bytes.data, value->bytes.size);
+        break;
     default: break;
     }
     size_t n = normalise(list->kind, (const char *)value->bytes.data, value->bytes.size, hex);

@@ -149,6 +149,18 @@ static void test_hex(void **state)
     assert_false(has(list, "ab"));
     assert_false(has(list, ""));
     assert_false(has(list, "af363dc85bc942a892d3cee9796190fdb36d89cd588a4f1cb17c74a94343971"));
+    /* In whatever form: each letter as a capital, or replaced by what borders on hex digits. */
+    const char *plain = "933ad5282c560ae3f482a43ecd73bc9de878a190";
+    for (size_t i = 0; i < 40; i++) {
+        char other[41];
+        strcpy(other, plain);
+        other[i] = (char)(other[i] >= 'a' ? other[i] - 32 : other[i]);
+        assert_true(has(list, other));
+        for (const char *c = "/:`g@G\x80\xb9\xe1 "; *c; c++) {
+            other[i] = *c;
+            assert_false(has(list, other));
+        }
+    }
     rules_list_free(list);
 }
 
