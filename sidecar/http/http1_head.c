@@ -287,6 +287,8 @@ static bool llhttp_run(struct http1_scratch *s, enum http1_kind kind, struct htt
         *fault = s->fault;
     else if (err == HPE_INVALID_METHOD || err == HPE_INVALID_CONSTANT || err == HPE_PAUSED_H2_UPGRADE)
         fault_set(fault, 501, "a method that is not known");
+    else if (err == HPE_INVALID_URL)
+        fault_set(fault, 400, "a request target that is neither a path nor an http URI");
     else
         fault_set(fault, 400, s->parser.reason ? s->parser.reason : "a malformed head");
     return false;

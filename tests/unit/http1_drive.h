@@ -181,7 +181,7 @@ static inline void drive_free(struct drive *d)
 static inline enum http1_result drive_feed(struct drive *d, enum http1_side side, const void *data, size_t n)
 {
     struct http1_sink sink = drive_sink(d);
-    uint8_t *copy = malloc(n ? n : 1);
+    uint8_t *copy = calloc(1, n ? n : 1);
     if (n)
         memcpy(copy, data, n);
     d->result = http1_feed(d->conn, side, copy, n, &sink);
@@ -237,7 +237,10 @@ struct opinion {
     llhttp_t parser;
     struct text text;
     unsigned messages, complete;
-    const bool *bodiless; /* of responses, by number; NULL: none */
+    const bool *bodiless;                                    /* of responses, by number; NULL: none */
+    void (*field)(const char *name, size_t n, bool trailer); /* called for each field's name; NULL is fine */
+    struct text name;
+    bool trailing;
     llhttp_errno_t error;
 };
 
@@ -245,6 +248,7 @@ static inline int opinion_begin(llhttp_t *p)
 {
     struct opinion *o = p->data;
     o->messages++;
+    o->trailing = false;
     text_add(&o->text, "\n", 1);
     return 0;
 }
@@ -263,9 +267,19 @@ static inline int opinion_bar(llhttp_t *p)
     return 0;
 }
 
+static inline int opinion_name(llhttp_t *p, const char *at, size_t n)
+{
+    struct opinion *o = p->data;
+    text_add(&o->name, at, n);
+    return opinion_piece(p, at, n);
+}
+
 static inline int opinion_colon(llhttp_t *p)
 {
     struct opinion *o = p->data;
+    if (o->field)
+        o->field(o->name.p, o->name.n, o->trailing);
+    text_free(&o->name);
     text_add(&o->text, ":", 1);
     return 0;
 }
@@ -273,10 +287,13 @@ static inline int opinion_colon(llhttp_t *p)
 static inline int opinion_head(llhttp_t *p)
 {
     struct opinion *o = p->data;
+    o->trailing = true;
     text_addf(&o->text, " %s %d ", p->type == HTTP_REQUEST ? llhttp_method_name(p->method) : "",
               p->status_code);
     if (p->type == HTTP_RESPONSE && p->status_code / 100 == 1)
         return 0;
+    if (p->type == HTTP_RESPONSE && p->status_code == 304) /* which llhttp leaves to its caller */
+        return 1;
     return p->type == HTTP_RESPONSE && o->bodiless && o->bodiless[o->complete];
 }
 
@@ -293,7 +310,7 @@ static const llhttp_settings_t opinion_settings = {
     .on_message_begin = opinion_begin,
     .on_url = opinion_piece,
     .on_status = opinion_piece,
-    .on_header_field = opinion_piece,
+    .on_header_field = opinion_name,
     .on_header_field_complete = opinion_colon,
     .on_header_value = opinion_piece,
     .on_header_value_complete = opinion_bar,
@@ -305,7 +322,7 @@ static const llhttp_settings_t opinion_settings = {
 static inline void opinion_of(struct opinion *o, llhttp_type_t type, const char *p, size_t n,
                               const bool *bodiless)
 {
-    *o = (struct opinion){.bodiless = bodiless};
+    *o = (struct opinion){.bodiless = bodiless, .field = o->field};
     llhttp_init(&o->parser, type, &opinion_settings);
     o->parser.data = o;
     text_add(&o->text, "", 0);
@@ -317,6 +334,7 @@ static inline void opinion_of(struct opinion *o, llhttp_type_t type, const char 
     } else if (o->error == HPE_OK && type == HTTP_RESPONSE) {
         llhttp_finish(&o->parser);
     }
+    text_free(&o->name);
 }
 
 #endif

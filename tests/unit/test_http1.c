@@ -300,7 +300,7 @@ static void pipelined(void **state)
     }
     assert_false(http1_blocked(d.conn, DOWN));
     assert_int_equal(d.ends, 1000);
-    struct opinion o;
+    struct opinion o = {0};
     opinion_of(&o, HTTP_RESPONSE, d.out[DOWN].p, d.out[DOWN].n, NULL);
     assert_int_equal(o.error, HPE_OK);
     assert_int_equal(o.complete, 1000);
