@@ -608,7 +608,11 @@ static void go_on_handshake(struct session *s)
     if (s->state == SESSION_CLOSED)
         return;
     if (result == TLS_OK) {
-        admitted(s);
+        /* Trust may have changed since the hello. */
+        if (session_judge_new(s))
+            admitted(s);
+        else
+            count_handshake(s, false);
     } else if (result != TLS_WANT) {
         count_handshake(s, false);
         session_refuse(s, TLS_ALERT_NONE, SESSION_END_REFUSED, tls_stream_error_text(tls));

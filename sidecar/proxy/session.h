@@ -116,6 +116,9 @@ void session_drain(struct session *s);
  * inbound or outbound is gone, is ended as [tls] on_untrusted says.
  */
 void session_judge(struct session *s);
+/* The same for one whose handshake is just over, and that began it under an older runtime: false when it does
+ * not get in, which it is told. */
+bool session_judge_new(struct session *s);
 /* The grace of a condemned session is over. */
 void session_judge_grace_over(struct session *s);
 

@@ -52,12 +52,15 @@ static void end_untrusted(struct session *s, enum tls_alert alert, const char *w
 static void condemn(struct session *s, enum tls_alert alert, const char *why, enum config_on_untrusted how)
 {
     const struct config *config = s->runtime->snapshot->config;
-    if (how == CONFIG_ON_UNTRUSTED_KEEP || s->condemned)
+    if (how == CONFIG_ON_UNTRUSTED_KEEP)
         return;
+    /* Whoever is in the grace that a rule gave and then loses its trust has no more of it. */
     if (how == CONFIG_ON_UNTRUSTED_CLOSE || config->tls.trust_grace == 0) {
         end_untrusted(s, alert, why);
         return;
     }
+    if (s->condemned)
+        return;
     s->condemned = true;
     s->condemned_alert = (int8_t)alert;
     if (s->codec)
@@ -102,46 +105,79 @@ static void keep(struct session *s)
     session_arm(s);
 }
 
+static const char gone[] = "its section is no longer in the configuration";
+
+static void move_to(struct session *s, struct runtime *runtime, uint32_t index)
+{
+    if (s->runtime == runtime)
+        return;
+    runtime_unref(s->runtime);
+    s->runtime = runtime_ref(runtime);
+    s->index = index;
+    s->rule = NULL; /* it was the old snapshot's */
+    session_arm(s);
+}
+
+/* Whether the peer of S, which has a TLS leg, is admitted by the runtime that S is in; else *ALERT and WHY.
+ */
+static bool is_admitted(struct session *s, enum tls_alert *alert, char *why, size_t why_size)
+{
+    struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
+    struct tls_ctx *ctx = context_of(s, s->runtime, s->index);
+    struct tls_peer *peer = tls_stream_peer(tls);
+    int64_t now = time(NULL);
+    *alert = TLS_ALERT_ACCESS_DENIED;
+    if (ctx == NULL) {
+        (void)snprintf(why, why_size, "its section no longer speaks TLS");
+        return false;
+    }
+    bool admitted = tls_stream_admitted(tls, ctx, now, why, why_size);
+    const struct tls_verdict *verdict =
+        peer ? tls_peer_verdict(peer, tls_ctx_trust(ctx), tls_ctx_purpose(ctx), now) : NULL;
+    if (admitted && verdict)
+        worker_recheck_at(s->worker, verdict->recheck_at);
+    enum tls_status status = verdict ? verdict->status : TLS_NONE_PRESENTED;
+    if (!admitted && status != TLS_TRUSTED)
+        *alert = tls_status_alert(status);
+    return admitted;
+}
+
+bool session_judge_new(struct session *s)
+{
+    struct runtime *runtime = s->worker->runtime;
+    uint32_t index = 0;
+    enum tls_alert alert = TLS_ALERT_ACCESS_DENIED;
+    char why[320] = "";
+    if (s->runtime == runtime)
+        return true;
+    if (!find_section(s, runtime, &index)) {
+        session_refuse(s, alert, SESSION_END_REFUSED, gone);
+        return false;
+    }
+    move_to(s, runtime, index);
+    if (is_admitted(s, &alert, why, sizeof why))
+        return true;
+    session_refuse(s, alert, SESSION_END_REFUSED, why);
+    return false;
+}
+
 void session_judge(struct session *s)
 {
     struct runtime *runtime = s->worker->runtime;
     uint32_t index = 0;
+    enum tls_alert alert;
+    char why[320] = "";
     if (!is_live(s))
         return;
     if (!find_section(s, runtime, &index)) {
-        condemn(s, TLS_ALERT_ACCESS_DENIED, "its section is no longer in the configuration",
-                CONFIG_ON_UNTRUSTED_DRAIN);
+        condemn(s, TLS_ALERT_ACCESS_DENIED, gone, CONFIG_ON_UNTRUSTED_DRAIN);
         return;
     }
-    struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
-    if (s->runtime != runtime) {
-        runtime_unref(s->runtime);
-        s->runtime = runtime_ref(runtime);
-        s->index = index;
-        s->rule = NULL; /* it was the old snapshot's */
-        session_arm(s);
-    }
-    if (tls == NULL) {
-        if (judge_by_rules(s))
-            keep(s);
-        return;
-    }
-    struct tls_ctx *ctx = context_of(s, runtime, index);
-    struct tls_peer *peer = tls_stream_peer(tls);
-    int64_t now = time(NULL);
-    char why[320] = "";
-    if (!tls_stream_admitted(tls, ctx, now, why, sizeof why)) {
-        enum tls_status status =
-            peer ? tls_peer_verdict(peer, tls_ctx_trust(ctx), tls_ctx_purpose(ctx), now)->status
-                 : TLS_NONE_PRESENTED;
-        enum tls_alert alert = status == TLS_TRUSTED ? TLS_ALERT_ACCESS_DENIED : tls_status_alert(status);
+    move_to(s, runtime, index);
+    if (s->leg[session_tls_side(s)].tls && !is_admitted(s, &alert, why, sizeof why)) {
         condemn(s, alert, why, runtime->snapshot->config->tls.on_untrusted);
         return;
     }
-    if (s->inbound && !judge_by_rules(s))
-        return;
-    keep(s);
-    if (peer)
-        worker_recheck_at(s->worker,
-                          tls_peer_verdict(peer, tls_ctx_trust(ctx), tls_ctx_purpose(ctx), now)->recheck_at);
+    if (!s->inbound || judge_by_rules(s))
+        keep(s);
 }

@@ -227,3 +227,45 @@ fails() { ! "$@"; }
     cut_are 0 keep
     let_go
 }
+
+@test "a handshake that began before the revocation and ends after it does not get in, nor does a byte of it" {
+    authority one
+    member one web
+    member one a
+    member one b
+    trusting one
+    ports IN SERVICE
+    spawn service socat -u "TCP-LISTEN:$SERVICE,bind=127.0.0.1,reuseaddr,fork" "OPEN:$T/received,creat,append"
+    config server <<INI
+[tls]
+directory = $T/mount
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+INI
+    start_sidecar server
+    for peer in a b; do
+        mkfifo $peer.in
+        python3 "$BATS_TEST_DIRNAME/halfway.py" "$IN" $peer/tls.crt $peer/tls.key one/ca.crt <$peer.in >$peer.out 2>$peer.log 3>&- &
+        echo $! >$peer.pid
+        STARTED+=($peer)
+    done
+    exec {a}>a.in {b}>b.in
+    for peer in a b; do wait_until 5 grep -q halfway $peer.out; done
+    before=$(generation server)
+    "$C" revoke --ca one a/tls.crt
+    trusting one
+    wait_until 2 generation_over server "$before"
+    echo >&$b
+    wait_until 5 grep -q 'leaked?' received
+    : >received
+    echo >&$a
+    wait_until 5 grep -qE '^(alert|closed|echoed)' a.out
+    figure "$(tail -n 1 a.out)"
+    grep -q 'alert.*CERTIFICATE_REVOKED' a.out
+    wait_for_log server '"event":"refused".*revoked.*CN=a'
+    sleep 0.2
+    [ ! -s received ]
+    exec {a}>&- {b}>&-
+}
