@@ -13,7 +13,9 @@ case "$1" in
         autoconf automake libtool ca-certificates" ;;
     test) want="libcmocka-dev bats clang libclang-rt-14-dev openssl curl file procps iproute2 socat netcat-openbsd
         python3 gnutls-bin faketime nginx postgresql postgresql-client redis-server mariadb-server mariadb-client nftables tcpdump util-linux" ;;
-    check) want="clang-format clang-tidy cppcheck shellcheck" ;;
+    check)
+        want="clang-format clang-tidy cppcheck shellcheck python3"
+        command -v npm >/dev/null || want="$want nodejs npm" ;;
     bench) want="haproxy nginx libnginx-mod-stream hitch stunnel4 openssl procps python3" ;;
     image) want="buildah mmdebstrap" ;;
     demo) want="openssl curl python3" ;;

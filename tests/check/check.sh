@@ -82,5 +82,6 @@ step clang warnings_of_clang
 step tidy tidy
 step cppcheck cpp_check
 step shellcheck shell_check
-echo "$((5 - failed)) passed, $failed failed"
+step manifests tests/check/manifests.sh
+echo "$((6 - failed)) passed, $failed failed"
 [ "$failed" = 0 ]
