@@ -267,7 +267,7 @@ class Bench:
     def __init__(self, args):
         self.args = args
         self.seconds = float(os.environ.get("BENCH_SECONDS", "2"))
-        self.rounds = int(os.environ.get("BENCH_ROUNDS", "4"))
+        self.rounds = int(os.environ.get("BENCH_ROUNDS", "3"))
         self.values = {}  # proxy -> figure -> list over the rounds
         self.notes = []
 

@@ -4,7 +4,7 @@
 # run.sh BIN_DIR TOOLS_DIR: sidecar beside haproxy, nginx, hitch and stunnel; see bench.py for what is measured and how.
 # The table goes to standard output; it, the figures (JSON) and a plot (SVG) go to build/bench/.
 #
-#   BENCH_SECONDS  length of one measurement (2)       BENCH_ROUNDS  how often each is repeated (4)
+#   BENCH_SECONDS  length of one measurement (2)       BENCH_ROUNDS  how often each is repeated (3)
 #   BENCH_ONLY     names of proxies, space-separated: only these
 #
 # Then what reloads cost a sidecar with thousands of live sessions: reload.py.

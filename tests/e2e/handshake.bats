@@ -310,3 +310,33 @@ for size in (1, 7, 200):
     s.close()
 PY
 }
+
+@test "curl: HTTP through mutual TLS, a large body both ways, and through a pair in plaintext" {
+    ports SERVICE
+    cat >web.py <<'PY'
+import http.server, sys
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Echo).serve_forever()
+PY
+    spawn http python3 web.py "$SERVICE"
+    wait_until 5 listening "$SERVICE"
+    pair
+    head -c 5000000 /dev/urandom >body
+    curl -sS --max-time 20 --connect-to "server.test:443:127.0.0.1:$IN" --cacert "$PKI/ca.crt" --cert "$PKI/client.crt" \
+        --key "$PKI/client.key" --data-binary @body -o back https://server.test/
+    cmp body back
+    curl -sS --max-time 20 --data-binary @body -o back2 "http://127.0.0.1:$OUT/"
+    cmp body back2
+    run curl -sS --max-time 20 --connect-to "server.test:443:127.0.0.1:$IN" --cacert "$PKI/ca.crt" -d x https://server.test/
+    [ "$status" != 0 ]
+    wait_for_log server '"event":"refused".*no certificate presented'
+}

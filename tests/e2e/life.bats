@@ -218,7 +218,7 @@ INI
 [sidecar]
 health = 127.0.0.1:$HEALTH
 drain_timeout = 20s
-drain_delay = 1s
+drain_delay = 3s
 [inbound web]
 listen = 127.0.0.1:$IN
 forward = 127.0.0.1:$SERVICE
@@ -238,7 +238,7 @@ INI
     kill -TERM "$(pid_of server)"
     wait_until 2 not_ready server
     listening "$IN" # for drain_delay
-    wait_until 5 not_listening "$IN"
+    wait_until 8 not_listening "$IN"
     ended slow 20
     cat slow.out
     status=0

@@ -91,6 +91,17 @@ works() { load_tls new "$IN" --count 3 --seconds 5 >/dev/null 2>&1; }
     wait_until 10 works
 }
 
+@test "max_connections of the whole process" {
+    server_before_echo 'max_connections = 10'
+    hold many 10 "$IN"
+    grep -q 'held 10 failed 0' many.out
+    load_tls new "$IN" --count 1 --seconds 1 >extra 2>&1 || true
+    [ "$(field done "$(cat extra)")" = 0 ]
+    [ "$(get_status server /readyz)" = 200 ] # health is not one of them
+    exec 6>&-
+    wait_until 10 works
+}
+
 @test "a flood of handshakes that nobody finishes leaves room for those who do" {
     server_before_echo $'max_handshakes = 50' ''
     cat >flood.py <<'PY'
