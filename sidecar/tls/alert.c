@@ -56,9 +56,32 @@ const uint8_t *tls_wolfssl_alpn_offered(const WOLFSSL *ssl, size_t *size)
     return *size > 0 ? ssl->alpn_peer_requested : NULL;
 }
 
+bool tls_wolfssl_extended_master_secret(const WOLFSSL *ssl)
+{
+    return IsAtLeastTLSv1_3(ssl->version) || ssl->options.haveEMS;
+}
+
+WOLFSSL_SESSION *tls_wolfssl_take_ticket(WOLFSSL *ssl, size_t max)
+{
+    WOLFSSL_SESSION *own = ssl->session, *copy = NULL;
+    if (own->ticketLen > 0 && own->ticketLen <= max) {
+        copy = wolfSSL_SESSION_dup(own);
+        /* Else the next ClientHello would offer this group alone, whether or not the server still has it. */
+        if (copy)
+            copy->namedGroup = 0;
+    }
+    if (own->ticketLenAlloc > 0) {
+        XFREE(own->ticket, ssl->heap, DYNAMIC_TYPE_SESSION_TICK);
+        own->ticket = own->staticTicket;
+        own->ticketLenAlloc = 0;
+    }
+    own->ticketLen = 0;
+    return copy;
+}
+
 void tls_wolfssl_shrink(WOLFSSL *ssl)
 {
-    /* Kept by wolfSSL for session tickets, which are off. */
+    /* Kept by wolfSSL for session tickets that are asked for later; ours have been given by now. */
     if (IsAtLeastTLSv1_3(ssl->version) && ssl->options.weOwnRng && ssl->rng) {
         wc_FreeRng(ssl->rng);
         XFREE(ssl->rng, ssl->heap, DYNAMIC_TYPE_RNG);

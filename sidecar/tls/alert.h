@@ -39,7 +39,16 @@ bool tls_wolfssl_no_common_group(const WOLFSSL *ssl);
  */
 const uint8_t *tls_wolfssl_alpn_offered(const WOLFSSL *ssl, size_t *size);
 
-/* Frees what a finished handshake leaves behind and an open connection without tickets never needs. */
+/* Whether the session's secret is tied to its handshake (RFC 7627; always so in TLS 1.3). */
+bool tls_wolfssl_extended_master_secret(const WOLFSSL *ssl);
+
+/*
+ * Client: the connection forgets the ticket that it was given last. Returns a session to go on from by that
+ * ticket, to be freed by wolfSSL_SESSION_free(); NULL: the ticket is longer than MAX bytes, or memory is out.
+ */
+WOLFSSL_SESSION *tls_wolfssl_take_ticket(WOLFSSL *ssl, size_t max);
+
+/* Frees what a finished handshake leaves behind and an open connection never needs. */
 void tls_wolfssl_shrink(WOLFSSL *ssl);
 
 /* Appends an alert by the send callback, under whatever keys are in use. */

@@ -323,8 +323,29 @@ static WOLFSSL_METHOD *method(bool server, bool has_1_3)
     return server ? wolfSSLv23_server_method() : wolfSSLv23_client_method();
 }
 
-/* What is the same for every context: nothing resumed, no tickets, trust left to the judge. */
-static bool set_policy(struct tls_ctx *ctx, bool has_1_3)
+static bool set_resumption(struct tls_ctx *ctx, const struct tls_options *options, bool has_1_3)
+{
+    WOLFSSL_CTX *w = ctx->wolfssl;
+    wolfSSL_CTX_set_session_cache_mode(w, WOLFSSL_SESS_CACHE_OFF);
+    /* RFC 8446 section 4.2.9: never without a new key exchange. */
+    if (has_1_3 && wolfSSL_CTX_only_dhe_psk(w) != 0)
+        return false;
+    if (!options->resumption)
+        return wolfSSL_CTX_NoTicketTLSv12(w) == WOLFSSL_SUCCESS &&
+               (!ctx->server || !has_1_3 || wolfSSL_CTX_no_ticket_TLSv13(w) == 0) &&
+               wolfSSL_CTX_set_TicketEncCb(w, NULL) == WOLFSSL_SUCCESS;
+    ctx->resumption = true;
+    /* A server needs that for a new ticket in place of one that was refused. */
+    if (wolfSSL_CTX_UseSessionTicket(w) != WOLFSSL_SUCCESS)
+        return false;
+    return !ctx->server || (tls_ticket_keys_init(&ctx->ticket_keys, options->ticket_secret,
+                                                 tls_trust_generation(ctx->trust), options->ticket_scope) &&
+                            wolfSSL_CTX_set_timeout(w, TLS_TICKET_LIFETIME) == WOLFSSL_SUCCESS &&
+                            wolfSSL_CTX_set_TicketEncCb(w, tls_stream_ticket_callback) == WOLFSSL_SUCCESS);
+}
+
+/* What is the same for every context: trust left to the judge, and nothing weak. */
+static bool set_policy(struct tls_ctx *ctx)
 {
     WOLFSSL_CTX *w = ctx->wolfssl;
     int mode = WOLFSSL_VERIFY_PEER;
@@ -340,11 +361,7 @@ static bool set_policy(struct tls_ctx *ctx, bool has_1_3)
     wolfSSL_CTX_SetIORecv(w, tls_stream_receive_callback);
     if (ctx->server)
         wolfSSL_CTX_set_servername_callback(w, tls_stream_hello_callback);
-    wolfSSL_CTX_set_session_cache_mode(w, WOLFSSL_SESS_CACHE_OFF);
-    return wolfSSL_CTX_NoTicketTLSv12(w) == WOLFSSL_SUCCESS &&
-           (!ctx->server || !has_1_3 || wolfSSL_CTX_no_ticket_TLSv13(w) == 0) &&
-           wolfSSL_CTX_set_TicketEncCb(w, NULL) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_SetMinRsaKey_Sz(w, RSA_BITS_MIN) == WOLFSSL_SUCCESS &&
+    return wolfSSL_CTX_SetMinRsaKey_Sz(w, RSA_BITS_MIN) == WOLFSSL_SUCCESS &&
            wolfSSL_CTX_SetMinEccKey_Sz(w, EC_BITS_MIN) == WOLFSSL_SUCCESS;
 }
 
@@ -373,7 +390,7 @@ static struct tls_ctx *new (bool server, const struct tls_credentials *own, stru
     if (!list)
         goto fail;
     ctx->wolfssl = wolfSSL_CTX_new(method(server, has_1_3));
-    if (!ctx->wolfssl || !set_policy(ctx, has_1_3))
+    if (!ctx->wolfssl || !set_policy(ctx) || !set_resumption(ctx, options, has_1_3))
         goto fail;
     if (wolfSSL_CTX_SetMinVersion(ctx->wolfssl, has_1_2 ? WOLFSSL_TLSV1_2 : WOLFSSL_TLSV1_3) !=
         WOLFSSL_SUCCESS)
@@ -419,8 +436,10 @@ void tls_ctx_unref(struct tls_ctx *ctx)
 {
     if (!ctx || --ctx->refs > 0)
         return;
+    tls_ctx_forget_sessions(ctx);
     if (ctx->wolfssl)
         wolfSSL_CTX_free(ctx->wolfssl);
+    explicit_bzero(&ctx->ticket_keys, sizeof ctx->ticket_keys);
     size_t alpn = 0;
     while (ctx->alpn_list && ctx->alpn_list[alpn])
         alpn++;

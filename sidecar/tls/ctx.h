@@ -19,6 +19,8 @@ enum tls_client_auth {
     TLS_CLIENT_AUTH_NONE,    /* not asked for */
 };
 
+enum { TLS_TICKET_SECRET_SIZE = 32 };
+
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 
 /* Own identity: borrowed, copied by tls_ctx_new(). The key is PKCS#8 or traditional DER, unencrypted. */
@@ -47,6 +49,17 @@ struct tls_options {
     /* Who the peer must be, beside being trusted. Copied. NULL or 0: server: anyone; client: server_name. */
     const char *const *allow_san;
     size_t allow_san_count;
+
+    /*
+     * Sessions may be gone on from (no 0-RTT, never), within an hour and by verified peers alone, who are
+     * judged again; where no certificate is asked for, by anyone. False: no ticket is given, taken or
+     * offered. A server's ticket is good at contexts with the same TICKET_SECRET (TLS_TICKET_SECRET_SIZE
+     * bytes), TICKET_SCOPE and trust, for the same name, where the peer is in the table of peers; what a
+     * client keeps goes with its context.
+     */
+    bool resumption;
+    const uint8_t *ticket_secret; /* server with resumption */
+    const char *ticket_scope;     /* likewise: the inbound and the CA association */
 };
 
 struct tls_ctx;

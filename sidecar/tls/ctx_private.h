@@ -7,8 +7,12 @@
 #include <wolfssl/ssl.h>
 
 #include "sidecar/tls/ctx.h"
+#include "sidecar/tls/ticket.h"
 
-enum { TLS_GROUP_COUNT = 4 };
+enum {
+    TLS_GROUP_COUNT = 4,
+    TLS_SESSIONS_MAX = 8, /* that a client's context keeps */
+};
 
 struct tls_cipher {
     unsigned id; /* RFC 8446 section B.4, RFC 5289, RFC 7905 */
@@ -16,6 +20,13 @@ struct tls_cipher {
     const char *openssl;
     const char *iana;
     const char *wolfssl; /* as its list parser wants it */
+};
+
+/* Client: what a later handshake may go on from. */
+struct tls_session {
+    WOLFSSL_SESSION *wolfssl;
+    struct tls_peer *peer; /* the server of it */
+    int64_t until;         /* seconds since 1970 */
 };
 
 struct tls_ctx {
@@ -36,6 +47,10 @@ struct tls_ctx {
     char *alpn;       /* "h2,http/1.1"; NULL: none */
     char **alpn_list; /* the same one by one, NULL-terminated; NULL: none */
     unsigned refs;
+    bool resumption;
+    struct tls_ticket_keys ticket_keys;            /* server */
+    struct tls_session sessions[TLS_SESSIONS_MAX]; /* client: the newest is last */
+    unsigned session_count;
 };
 
 const struct tls_cipher *tls_cipher_by_id(unsigned id);
@@ -48,5 +63,9 @@ int tls_stream_send_callback(WOLFSSL *ssl, char *data, int size, void *arg);
 int tls_stream_receive_callback(WOLFSSL *ssl, char *data, int size, void *arg);
 int tls_stream_verify_callback(int preverify, WOLFSSL_X509_STORE_CTX *store);
 int tls_stream_hello_callback(WOLFSSL *ssl, int *alert, void *arg);
+/* stream_resume.c: likewise, and for a context that goes. */
+int tls_stream_ticket_callback(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsigned char *mac,
+                               int seal, unsigned char *data, int data_size, int *size, void *arg);
+void tls_ctx_forget_sessions(struct tls_ctx *ctx);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sidecar/tls/ctx_private.h"
+#include "sidecar/tls/stream_private.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -13,33 +13,6 @@
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 #include "sidecar/tls/alert.h"
-#include "sidecar/tls/stream.h"
-
-struct tls_stream {
-    WOLFSSL *wolfssl;
-    struct tls_ctx *ctx;
-    struct tls_io *io;
-    struct tls_peer *peer;
-    char *sni;         /* server: as peeked, NULL: none */
-    char *error;       /* NULL: nothing failed yet */
-    int64_t judged_at; /* seconds since 1970 */
-    char *alpn;        /* one of the context's */
-    const char *group;
-    const struct tls_cipher *cipher;
-    uint8_t status; /* enum tls_status of the verdict; of what PEER could not be made of */
-    int16_t alert_sent, alert_received;
-    enum {
-        HANDSHAKE, /* -> OPEN when the peer is admitted, -> FAILED */
-        OPEN,      /* -> FAILED */
-        FAILED,    /* for good */
-    } state;
-    bool presented;      /* in this handshake the peer presented a certificate, and it was judged */
-    bool verified;       /* and the judge trusts it */
-    bool overflow;       /* there was no room in out */
-    bool muted;          /* a fatal alert has been sent: nothing follows it */
-    bool closed_by_us;   /* close_notify sent */
-    bool closed_by_peer; /* close_notify received */
-};
 
 static const struct tls_verdict none_presented = {.status = TLS_NONE_PRESENTED,
                                                   .words = "no certificate presented"};
@@ -205,6 +178,7 @@ int tls_stream_hello_callback(WOLFSSL *ssl, int *alert, void *arg)
     (void)arg;
     struct tls_stream *s = wolfSSL_GetIOReadCtx(ssl);
     const char *wrong = NULL;
+    s->hellos++;
     if (!same_name(negotiated_sni(ssl), s->sni)) {
         /* The context was chosen by the name peeked, so no other may be negotiated. */
         *alert = TLS_ALERT_ILLEGAL_PARAMETER;
@@ -221,6 +195,14 @@ int tls_stream_hello_callback(WOLFSSL *ssl, int *alert, void *arg)
     free(s->error);
     s->error = strdup(wrong);
     return fatal_return;
+}
+
+/* Why somebody is refused who is not admitted. */
+static enum tls_alert refusal(const struct tls_stream *s, bool revoked_leaf)
+{
+    bool trusted =
+        s->status == TLS_TRUSTED || (s->status == TLS_REVOKED && revoked_leaf && s->ctx->revoked_allowed);
+    return trusted ? TLS_ALERT_ACCESS_DENIED : tls_status_alert((enum tls_status)s->status);
 }
 
 /* The whole chain, at the end of wolfSSL's Certificate processing and before CertificateVerify. */
@@ -251,8 +233,8 @@ static bool judge(struct tls_stream *s, const WOLFSSL_X509_STORE_CTX *store)
         tls_peer_verdict(s->peer, s->ctx->trust, tls_ctx_purpose(s->ctx), s->judged_at);
     s->status = (uint8_t)v->status;
     s->verified = v->status == TLS_TRUSTED;
-    bool trusted = s->verified || (v->status == TLS_REVOKED && v->revoked_leaf && s->ctx->revoked_allowed);
-    enum tls_alert alert = trusted ? TLS_ALERT_ACCESS_DENIED : tls_status_alert(v->status);
+    s->until = s->judged_at + TLS_TICKET_LIFETIME;
+    enum tls_alert alert = refusal(s, v->revoked_leaf);
     if (!tls_ctx_admits(s->ctx, s->peer, s->judged_at, words, sizeof words)) {
         refuse(s, alert, words);
         return false;
@@ -279,7 +261,10 @@ int tls_stream_verify_callback(int preverify, WOLFSSL_X509_STORE_CTX *store)
         return 0;
     }
     /* An empty Certificate message (RFC 8446 section 4.4.2): finish() decides on that. */
-    return store->totalCerts < 1 || judge(s, store);
+    bool go_on = store->totalCerts < 1 || judge(s, store);
+    if (s->ctx->server && !s->verified)
+        wolfSSL_no_ticket_TLSv13(s->wolfssl);
+    return go_on;
 }
 
 /* --- life ---------------------------------------------------------------------------------------------- */
@@ -311,6 +296,10 @@ struct tls_stream *tls_stream_new(struct tls_ctx *ctx, struct tls_io *io, const 
     if (ctx->server && ctx->min_version == TLS_VERSION_1_2 &&
         wolfSSL_set_groups(s->wolfssl, ctx->groups, ctx->group_count) != WOLFSSL_SUCCESS)
         goto fail;
+    if (!ctx->server) {
+        wolfSSL_set_SessionTicket_cb(s->wolfssl, tls_stream_ticket_came, s);
+        tls_stream_offer_session(s);
+    }
     return s;
 fail:
     tls_stream_free(s);
@@ -324,6 +313,7 @@ void tls_stream_free(struct tls_stream *s)
     s->muted = true;
     if (s->wolfssl)
         wolfSSL_free(s->wolfssl);
+    tls_stream_forget_resumption(s);
     tls_peer_unref(s->peer);
     tls_ctx_unref(s->ctx);
     free(s->sni);
@@ -344,7 +334,8 @@ static bool note_facts(struct tls_stream *s)
         for (char **p = s->ctx->alpn_list; *p; p++)
             if (strlen(*p) == size && memcmp(*p, name, size) == 0)
                 s->alpn = *p;
-    return s->cipher && s->group;
+    /* In TLS 1.2 a resumed session is not based on a new key exchange. */
+    return s->cipher && (s->group || (s->resumed && wolfSSL_version(s->wolfssl) != TLS1_3_VERSION));
 }
 
 /* wolfSSL is content. Nothing of that is believed: what counts is what was seen in this very handshake. */
@@ -353,8 +344,9 @@ static enum tls_result finish(struct tls_stream *s)
     bool asked = !s->ctx->server || s->ctx->client_auth != TLS_CLIENT_AUTH_NONE;
     bool old = wolfSSL_version(s->wolfssl) != TLS1_3_VERSION;
     char words[512];
-    if (wolfSSL_session_reused(s->wolfssl))
-        return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE, "session resumed where resumption is off");
+    if (wolfSSL_session_reused(s->wolfssl) && !tls_stream_take_resumed(s))
+        return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE, "a session was resumed past the judge");
+    tls_stream_forget_resumption(s);
     if (old && (s->ctx->min_version == TLS_VERSION_1_3 || wolfSSL_version(s->wolfssl) != TLS1_2_VERSION))
         return refuse(s, TLS_ALERT_PROTOCOL_VERSION, "no common protocol version");
     if (s->ctx->server && !same_name(negotiated_sni(s->wolfssl), s->sni))
@@ -366,13 +358,15 @@ static enum tls_result finish(struct tls_stream *s)
         return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE, "peer did not prove that it has the certificate's key");
     if (!tls_ctx_admits(s->ctx, s->peer, time(NULL), words, sizeof words)) {
         enum tls_alert none = old ? TLS_ALERT_HANDSHAKE_FAILURE : TLS_ALERT_CERTIFICATE_REQUIRED;
-        return refuse(s, s->peer ? TLS_ALERT_ACCESS_DENIED : none, words);
+        return refuse(s, s->peer ? refusal(s, true) : none, words);
     }
     if (!note_facts(s))
         return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE,
                       "peer chose a cipher suite or group that was not offered");
     tls_wolfssl_shrink(s->wolfssl);
     s->state = OPEN;
+    if (s->ticket_came)
+        tls_stream_keep_session(s);
     return TLS_OK;
 }
 
@@ -403,6 +397,8 @@ enum tls_result tls_stream_read(struct tls_stream *s, uint8_t *data, size_t cap,
     if (s->closed_by_peer)
         return TLS_CLOSED;
     int n = wolfSSL_read(s->wolfssl, data, cap > INT32_MAX ? INT32_MAX : (int)cap);
+    if (s->ticket_came)
+        tls_stream_keep_session(s);
     if (s->overflow)
         return fail(s, WOLFSSL_ERROR_WANT_WRITE);
     if (n > 0) {
@@ -483,6 +479,7 @@ struct tls_stream_info tls_stream_info(const struct tls_stream *s)
     info.cipher_iana = s->cipher->iana;
     info.group = s->group;
     info.alpn = s->alpn;
+    info.resumed = s->resumed;
     info.verified = s->verified && s->state == OPEN;
     return info;
 }
