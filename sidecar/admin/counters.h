@@ -27,6 +27,9 @@
     ROW(HANDSHAKE_FAILED_IN, "direction=\"inbound\",result=\"failed\"")                            \
     ROW(HANDSHAKE_OK_OUT, "direction=\"outbound\",result=\"ok\"")                                  \
     ROW(HANDSHAKE_FAILED_OUT, "direction=\"outbound\",result=\"failed\"")                          \
+    FAMILY("handshakes_resumed_total", "counter", "Of them, those on an earlier session.")         \
+    ROW(RESUMED_IN, "direction=\"inbound\"")                                                       \
+    ROW(RESUMED_OUT, "direction=\"outbound\"")                                                     \
     FAMILY("sessions_ended_total", "counter", "Connections that ended, by how.")                   \
     ROW(END_CLOSED, "reason=\"closed\"")                                                           \
     ROW(END_RESET, "reason=\"reset\"")                                                             \

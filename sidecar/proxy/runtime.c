@@ -42,6 +42,7 @@ static bool options_init(struct options *o, const struct config *config, const s
     o->tls.alpn = o->alpn;
     o->tls.allow_san = (const char *const *)allow_san->item;
     o->tls.allow_san_count = allow_san->count;
+    o->tls.resumption = config->tls.resumption;
     return true;
 }
 
@@ -88,10 +89,13 @@ static bool build_inbound(struct runtime *r, size_t index, struct tls_peers *pee
         goto done;
     options.tls.client_auth = client_auth(config->client_auth);
     options.tls.revoked_allowed = config->revoked == CONFIG_REVOKED_RULE;
+    options.tls.ticket_secret = s->ticket_secret;
     for (size_t i = 0; i < s->trust_count; i++) {
-        char cause[512] = "out of memory";
+        char cause[512] = "out of memory", scope[32];
         if (i > 0 && !ca_serves(&s->config->ca[i - 1], config->name))
             continue;
+        (void)snprintf(scope, sizeof scope, "%zu/%zu", index, i);
+        options.tls.ticket_scope = scope;
         in->ctx[i] = tls_ctx_new_server(&own, s->trust[i].trust, peers, &options.tls, cause, sizeof cause);
         if (in->ctx[i] == NULL) {
             (void)snprintf(error, SNAPSHOT_ERROR, "inbound %s: %s", config->name, cause);

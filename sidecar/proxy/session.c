@@ -579,8 +579,11 @@ static bool rules_admit(struct session *s)
 
 static void admitted(struct session *s)
 {
-    const struct tls_verdict *verdict = tls_stream_verdict(s->leg[session_tls_side(s)].tls);
+    const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
+    const struct tls_verdict *verdict = tls_stream_verdict(tls);
     count_handshake(s, true);
+    if (tls_stream_info(tls).resumed)
+        counter_add(&s->worker->counters, s->inbound ? COUNTER_RESUMED_IN : COUNTER_RESUMED_OUT, 1);
     leave_half_open(s);
     s->deadline = 0;
     worker_recheck_at(s->worker, verdict->recheck_at);

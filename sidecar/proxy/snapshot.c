@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 static bool make_counters(struct snapshot_config *shared)
 {
@@ -190,6 +191,10 @@ struct snapshot *snapshot_new(struct snapshot_config *shared, struct credentials
     s->trust = calloc(1 + s->config->ca_count, sizeof *s->trust);
     if (s->trust == NULL || !make_gates(s, old))
         goto fail;
+    if (getrandom(s->ticket_secret, sizeof s->ticket_secret, 0) != (ssize_t)sizeof s->ticket_secret) {
+        (void)snprintf(error, SNAPSHOT_ERROR, "no randomness from the system");
+        goto fail;
+    }
     for (size_t i = 0; i < 1 + s->config->ca_count; i++) {
         s->trust[i].credentials = credentials_ref(credentials[i]);
         s->trust_count++;
@@ -227,5 +232,6 @@ void snapshot_unref(struct snapshot *s)
     free(s->outbound_gate);
     free(s->trust);
     snapshot_config_unref(s->shared);
+    explicit_bzero(s->ticket_secret, sizeof s->ticket_secret);
     free(s);
 }

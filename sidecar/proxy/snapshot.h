@@ -47,7 +47,8 @@ struct snapshot {
     const struct config *config;  /* of shared */
     struct snapshot_trust *trust; /* [0]: [tls]; [1 + i]: config->ca[i] */
     size_t trust_count;
-    struct gate **inbound_gate; /* parallel to config->inbound and config->outbound */
+    uint8_t ticket_secret[TLS_TICKET_SECRET_SIZE]; /* of this snapshot alone, so that no ticket outlives it */
+    struct gate **inbound_gate;                    /* parallel to config->inbound and config->outbound */
     struct gate **outbound_gate;
 };
 
