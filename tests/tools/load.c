@@ -494,6 +494,8 @@ static void make_ctx(void)
     ctx = wolfSSL_CTX_new(opt.tls12 ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
     if (ctx == NULL)
         die("wolfSSL_CTX_new");
+    if (opt.mode == MODE_RESUME)
+        wolfSSL_CTX_UseSessionTicket(ctx);
     wolfSSL_CTX_SetIORecv(ctx, io_recv);
     wolfSSL_CTX_SetIOSend(ctx, io_send);
     if (opt.ca == NULL)
