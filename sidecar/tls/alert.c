@@ -61,6 +61,11 @@ bool tls_wolfssl_extended_master_secret(const WOLFSSL *ssl)
     return IsAtLeastTLSv1_3(ssl->version) || ssl->options.haveEMS;
 }
 
+void tls_wolfssl_restart_ticket_nonces(WOLFSSL *ssl)
+{
+    ssl->session->ticketNonce.len = 0;
+}
+
 WOLFSSL_SESSION *tls_wolfssl_take_ticket(WOLFSSL *ssl, size_t max)
 {
     WOLFSSL_SESSION *own = ssl->session, *copy = NULL;
@@ -81,6 +86,9 @@ WOLFSSL_SESSION *tls_wolfssl_take_ticket(WOLFSSL *ssl, size_t max)
 
 void tls_wolfssl_shrink(WOLFSSL *ssl)
 {
+    /* The tickets that were offered. */
+    TLSX_Remove(&ssl->extensions, TLSX_PRE_SHARED_KEY, ssl->heap);
+    TLSX_Remove(&ssl->extensions, TLSX_SESSION_TICKET, ssl->heap);
     /* Kept by wolfSSL for session tickets that are asked for later; ours have been given by now. */
     if (IsAtLeastTLSv1_3(ssl->version) && ssl->options.weOwnRng && ssl->rng) {
         wc_FreeRng(ssl->rng);

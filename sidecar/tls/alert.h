@@ -43,6 +43,13 @@ const uint8_t *tls_wolfssl_alpn_offered(const WOLFSSL *ssl, size_t *size);
 bool tls_wolfssl_extended_master_secret(const WOLFSSL *ssl);
 
 /*
+ * Server of TLS 1.3, the ClientHello having been answered: wolfSSL goes on counting where the session's
+ * ticket was, and after 255 resumptions in a row fails the handshake. Nonces need only differ within a
+ * connection.
+ */
+void tls_wolfssl_restart_ticket_nonces(WOLFSSL *ssl);
+
+/*
  * Client: the connection forgets the ticket that it was given last. Returns a session to go on from by that
  * ticket, to be freed by wolfSSL_SESSION_free(); NULL: the ticket is longer than MAX bytes, or memory is out.
  */

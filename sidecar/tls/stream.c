@@ -376,6 +376,8 @@ enum tls_result tls_stream_handshake(struct tls_stream *s)
         return TLS_FAILED;
     if (s->state == OPEN)
         return TLS_OK;
+    if (s->ctx->server && s->resumption)
+        tls_wolfssl_restart_ticket_nonces(s->wolfssl);
     int done = s->ctx->server ? wolfSSL_accept(s->wolfssl) : wolfSSL_connect(s->wolfssl);
     if (s->state == FAILED)
         return TLS_FAILED;

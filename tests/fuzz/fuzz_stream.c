@@ -110,6 +110,7 @@ static void set_up(void)
 {
     static const char *const ciphers[] = {"ECDHE-ECDSA-AES128-GCM-SHA256", NULL};
     static const char *const groups[] = {"X25519", "P-256", NULL};
+    static const uint8_t secret[TLS_TICKET_SECRET_SIZE] = "fuzz";
     char error[256] = "";
     struct tls_der root = load("root_rsa"), chain = load("leaf_direct");
     struct tls_credentials own = {.chain = &chain, .chain_count = 1, .key = load("leaf_direct.key")};
@@ -119,8 +120,12 @@ static void set_up(void)
     all.peers = tls_peers_new(65536);
     need(all.trust && all.peers, error);
     for (int old = 0; old < 2; old++) {
-        struct tls_options o = {
-            .ciphers = old ? ciphers : NULL, .groups = groups, .server_name = "web.shop.svc"};
+        struct tls_options o = {.ciphers = old ? ciphers : NULL,
+                                .groups = groups,
+                                .server_name = "web.shop.svc",
+                                .resumption = true,
+                                .ticket_secret = secret,
+                                .ticket_scope = ""};
         for (int request = 0; request < 2; request++) {
             o.client_auth = request ? TLS_CLIENT_AUTH_REQUEST : TLS_CLIENT_AUTH_NONE;
             all.server[request][old] =
@@ -129,6 +134,7 @@ static void set_up(void)
         all.client[old] = tls_ctx_new_client(&own, all.trust, all.peers, &o, error, sizeof error);
         need(all.server[0][old] && all.server[1][old] && all.client[old], error);
         all.raw_client[old] = raw_ctx(old ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method(), &own);
+        wolfSSL_CTX_UseSessionTicket(all.raw_client[old]);
         all.raw_server[old] = raw_ctx(old ? wolfTLSv1_2_server_method() : wolfTLSv1_3_server_method(), &own);
     }
 }

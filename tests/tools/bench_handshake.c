@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What a stream costs, without a socket: mutual handshakes a second (both ends), bulk MB/s (both ends), bytes
- * of heap per idle stream. To be run from the top of the tree: bench_handshake [SECONDS-PER-LINE]
+ * What a stream costs, without a socket: mutual handshakes a second (both ends), full and resumed, bulk MB/s
+ * (both ends), bytes of heap per idle stream. To be run from the top of the tree:
+ * bench_handshake [SECONDS-PER-LINE]
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -56,15 +57,21 @@ static struct tls_der load(const char *name)
     return der; /* lives as long as the program */
 }
 
-static void open_end(struct end *e, bool is_server, const char *leaf, const char *group, const char *cipher)
+static void open_end(struct end *e, bool is_server, const char *const line[3], bool resumption)
 {
+    static const uint8_t secret[TLS_TICKET_SECRET_SIZE] = "bench";
+    const char *leaf = line[0], *group = line[1], *cipher = line[2];
     char key[64], error[256] = "";
     const char *groups[] = {group, NULL}, *ciphers[] = {cipher, NULL};
     struct tls_der root = load("root"), chain[] = {load(leaf), load("intermediate")};
     snprintf(key, sizeof key, "%s.key", leaf);
     struct tls_credentials own = {.chain = chain, .chain_count = 2, .key = load(key)};
-    struct tls_options options = {
-        .groups = groups, .ciphers = ciphers, .server_name = is_server ? NULL : "web.shop.svc"};
+    struct tls_options options = {.groups = groups,
+                                  .ciphers = ciphers,
+                                  .server_name = is_server ? NULL : "web.shop.svc",
+                                  .resumption = resumption,
+                                  .ticket_secret = secret,
+                                  .ticket_scope = "bench"};
     memset(&e->io, 0, sizeof e->io);
     e->io.out = e->out;
     e->io.out_cap = ROOM;
@@ -105,19 +112,35 @@ static void connect(void)
     need(c == TLS_OK && s == TLS_OK, tls_stream_error_text(c == TLS_FAILED ? client.stream : server.stream));
 }
 
+/* The client sees what came behind the handshake. */
+static void take_ticket(void)
+{
+    uint8_t byte;
+    size_t n;
+    need(tls_stream_read(client.stream, &byte, 1, &n) == TLS_WANT, "more than a ticket");
+}
+
 static void disconnect(void)
 {
     tls_stream_free(client.stream);
     tls_stream_free(server.stream);
 }
 
-static double handshakes(void)
+static double handshakes(bool resumed)
 {
     unsigned n = 0;
+    if (resumed) {
+        connect();
+        take_ticket();
+        disconnect();
+    }
     double start = now();
     do {
         for (int i = 0; i < 10; i++, n++) {
             connect();
+            if (resumed)
+                take_ticket();
+            need(tls_stream_info(server.stream).resumed == resumed, "resumed, or not");
             disconnect();
         }
     } while (now() - start < seconds);
@@ -209,16 +232,21 @@ int main(int argc, char **argv)
         seconds = atof(argv[1]);
     need(tls_global_init(error, sizeof error), error);
     puts("both ends' CPU time; bytes of heap of an open client, an open server, a server in mid-handshake");
-    printf("%-13s %-15s %-30s %12s %8s %7s %7s %7s %7s\n", "certificate", "group", "cipher", "handshakes/s",
-           "ms", "MB/s", "client", "server", "mid");
+    printf("%-13s %-15s %-30s %12s %8s %8s %7s %7s %7s %7s\n", "certificate", "group", "cipher",
+           "handshakes/s", "ms", "resumed", "MB/s", "client", "server", "mid");
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         size_t of_client, of_server;
-        open_end(&client, false, lines[i][0], lines[i][1], lines[i][2]);
-        open_end(&server, true, lines[i][0], lines[i][1], lines[i][2]);
-        double rate = handshakes(), bulk = megabytes();
+        open_end(&client, false, lines[i], true);
+        open_end(&server, true, lines[i], true);
+        double resumed = handshakes(true);
+        close_end(&client);
+        close_end(&server);
+        open_end(&client, false, lines[i], false);
+        open_end(&server, true, lines[i], false);
+        double rate = handshakes(false), bulk = megabytes();
         idle(&of_client, &of_server);
-        printf("%-13s %-15s %-30s %12.0f %8.3f %7.0f %7zu %7zu %7zu\n", lines[i][0], lines[i][1], lines[i][2],
-               rate, 1000 / rate, bulk, of_client, of_server, half_open());
+        printf("%-13s %-15s %-30s %12.0f %8.3f %8.3f %7.0f %7zu %7zu %7zu\n", lines[i][0], lines[i][1],
+               lines[i][2], rate, 1000 / rate, 1000 / resumed, bulk, of_client, of_server, half_open());
         close_end(&client);
         close_end(&server);
     }

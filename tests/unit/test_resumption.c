@@ -237,6 +237,20 @@ static void by_every_way(void **state)
     pair_close(&p);
 }
 
+/* Again and again within the hour. */
+static void many_in_a_row(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        struct pair p;
+        open_resuming(&p, (struct pair_spec){0}, old);
+        assert_false(again(&p));
+        for (int i = 0; i < 600; i++)
+            assert_true(again(&p));
+        pair_close(&p);
+    }
+}
+
 /* A ticket is good at another worker as soon as that one has seen the peer. */
 static void between_workers(void **state)
 {
@@ -955,6 +969,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_verified_identity),
         cmocka_unit_test(by_every_way),
+        cmocka_unit_test(many_in_a_row),
         cmocka_unit_test(between_workers),
         cmocka_unit_test(from_before_a_revocation),
         cmocka_unit_test(after_a_change_of_the_ca),

@@ -893,18 +893,24 @@ static void idle_streams_are_small(void **state)
 {
     (void)state;
     enum { COUNT = 100, LIMIT = 4096 };
-    for (int old = 0; old < 2; old++) {
+    static const uint8_t secret[TLS_TICKET_SECRET_SIZE];
+    for (int k = 0; k < 4; k++) {
+        bool old = k & 1, resumption = k & 2;
         struct tls_stream *clients[COUNT], *servers[COUNT];
         struct pair p;
-        pair_open(&p, &(struct pair_spec){.client = {.ciphers = old ? only_1_2 : NULL}});
+        pair_open(&p, &(struct pair_spec){
+                          .client = {.ciphers = old ? only_1_2 : NULL, .resumption = resumption},
+                          .server = {.resumption = resumption, .ticket_secret = secret, .ticket_scope = ""}});
         pair_up(&p);
         pair_says(&p, true, "hello");
+        pair_says(&p, false, "hello");
         pair_disconnect(&p);
         size_t before = heap();
         for (int i = 0; i < COUNT; i++) {
             pair_up(&p);
             pair_says(&p, true, "hello");
             pair_says(&p, false, "hello");
+            assert_int_equal(tls_stream_info(p.client.stream).resumed, resumption);
             clients[i] = p.client.stream;
             servers[i] = p.server.stream;
             p.client.stream = p.server.stream = NULL;
