@@ -100,10 +100,11 @@ static void joins_cookie_crumbs(void **state)
     (void)state;
     struct wire *w = wire_new();
     wire_hello(w);
-    wire_headers(w, HTTP2_DOWN, 1, true, WIRE_GET "|cookie=a=1|x=y|cookie!=b=2|cookie=c|z=z");
+    wire_headers(w, HTTP2_DOWN, 1, true,
+                 WIRE_GET "|cookie=a=twenty bytes or more so|x=y|cookie!=b=2|cookie=c|z=z");
     assert_string_equal(wire_log(w, HTTP2_UP),
                         "HEADERS 1 END :method=GET :scheme=https :authority=a.example :path=/x "
-                        "cookie=a=1; b=2; c(!) x=y z=z\n");
+                        "cookie=a=twenty bytes or more so; b=2; c(!) x=y z=z\n");
     wire_free(w);
 }
 
@@ -261,16 +262,59 @@ static void answers_what_exceeds_limits(void **state)
                         "HEADERS 3 END :status=200 content-type=application/grpc grpc-status=13 "
                         "grpc-message=the request's header fields are too large\n"
                         "HEADERS 5 END :status=501 content-length=0\nRST_STREAM 5 0\n");
+    strcpy(list, ":method=GET|:scheme=https|:authority=a|:path=/");
+    memset(list + strlen(list), 'y', 2000);
     assert_int_equal(w->nrequests, 0);
     assert_string_equal(wire_ends(w), "1 answered code=0 status=431 grpc=-1 up=0 down=0 user=0\n"
                                       "3 answered code=0 status=200 grpc=13 up=0 down=0 user=0\n"
                                       "5 answered code=0 status=501 grpc=-1 up=0 down=0 user=0\n");
+    wire_headers(w, HTTP2_DOWN, 7, true, list);
+    assert_string_equal(wire_log(w, HTTP2_DOWN), "HEADERS 7 END :status=431 content-length=0\n");
     /* The table is still in step. */
-    wire_headers(w, HTTP2_DOWN, 7, true, WIRE_GRPC);
-    wire_headers(w, HTTP2_UP, 7, false, ":status=200|a=b|a=b|a=b|a=b|a=b|a=b|a=b|a=b|a=b|a=b");
+    wire_headers(w, HTTP2_DOWN, 9, true, WIRE_GRPC);
+    wire_headers(w, HTTP2_UP, 9, false, ":status=200|a=b|a=b|a=b|a=b|a=b|a=b|a=b|a=b|a=b|a=b");
     assert_string_equal(wire_log(w, HTTP2_DOWN),
-                        "HEADERS 7 END :status=200 content-type=application/grpc grpc-status=14 "
+                        "HEADERS 9 END :status=200 content-type=application/grpc grpc-status=14 "
                         "grpc-message=the service broke the HTTP/2 protocol\n");
+    wire_free(w);
+}
+
+static void knows_grpc_by_its_type(void **state)
+{
+    static const struct {
+        const char *type;
+        bool grpc;
+    } types[] = {{"application/grpc", true},      {"application/grpc+proto", true},
+                 {"application/grpc;x=y", true},  {"Application/gRPC", true},
+                 {"application/grpc-web", false}, {"application/grpcx", false},
+                 {"application/json", false},     {"application/grp", false}};
+    struct wire *w = wire_new();
+    (void)state;
+    wire_hello(w);
+    w->verdict = (struct http2_verdict){.status = 403, .grpc_status = 7};
+    for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        char list[200];
+        snprintf(list, sizeof(list), WIRE_POST "|content-type=%s", types[i].type);
+        wire_headers(w, HTTP2_DOWN, 2 * i + 1, true, list);
+        assert_int_equal(strstr(wire_log(w, HTTP2_DOWN), "grpc-status=7") != NULL, types[i].grpc);
+    }
+    wire_free(w);
+}
+
+/* The client may still grant window for a response that is complete. */
+static void keeps_windows_of_ended_senders(void **state)
+{
+    struct wire *w = wire_new();
+    (void)state;
+    wire_hello(w);
+    wire_headers(w, HTTP2_DOWN, 1, false, WIRE_POST);
+    wire_headers(w, HTTP2_UP, 1, true, ":status=200");
+    wire_log(w, HTTP2_UP);
+    wire_window(w, HTTP2_DOWN, 1, 5);
+    assert_string_equal(wire_log(w, HTTP2_UP), "");
+    wire_u32(w, HTTP2_DOWN, HTTP2_RST_STREAM, 1, 8);
+    assert_string_equal(wire_log(w, HTTP2_UP), "RST_STREAM 1 8\n");
+    assert_string_equal(wire_ends(w), "1 complete code=8 status=200 grpc=-1 up=0 down=0 user=8\n");
     wire_free(w);
 }
 
@@ -289,6 +333,8 @@ static void drains(void **state)
     wire_log(w, HTTP2_UP);
     wire_send(w, HTTP2_DOWN, HTTP2_PING, 1, 0, "outrider", 8);
     assert_string_equal(wire_log(w, HTTP2_DOWN), "GOAWAY 3 0 \n");
+    wire_send(w, HTTP2_UP, HTTP2_GOAWAY, 0, 0, "\x7f\xff\xff\xff\0\0\0\0", 8); /* says nothing new */
+    assert_string_equal(wire_log(w, HTTP2_DOWN), "");
     wire_headers(w, HTTP2_DOWN, 5, true, WIRE_GET);
     assert_string_equal(wire_log(w, HTTP2_DOWN), "RST_STREAM 5 7\n");
     assert_int_equal(http2_streams(w->conn), 2);
@@ -362,6 +408,10 @@ static void passes_the_clients_goaway(void **state)
     wire_log(w, HTTP2_UP);
     wire_send(w, HTTP2_DOWN, HTTP2_GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0bye", 11);
     assert_string_equal(wire_log(w, HTTP2_UP), "GOAWAY 0 0 bye\n");
+    static uint8_t talk[1000] = {0, 0, 0, 1};
+    memset(talk + 8, 'x', sizeof(talk) - 8);
+    wire_send(w, HTTP2_DOWN, HTTP2_GOAWAY, 0, 0, talk, sizeof(talk));
+    assert_int_equal(strspn(strchr(wire_log(w, HTTP2_UP), 'x'), "x"), HTTP2_GOAWAY_TEXT);
     assert_int_equal(http2_state(w->conn), HTTP2_DRAINING);
     wire_headers(w, HTTP2_UP, 1, true, ":status=200");
     assert_int_equal(http2_state(w->conn), HTTP2_DONE);
@@ -495,6 +545,9 @@ static void keeps_many_streams_apart(void **state)
         assert_int_equal(http2_stream_find(w->conn, HTTP2_UP, pick * 2 + 1) != NULL, open[pick]);
     }
     assert_true(count > 100);
+    assert_int_equal(http2_service_lost(w->conn, 503, "", &w->sink), HTTP2_CLOSE);
+    assert_int_equal(http2_streams(w->conn), 0);
+    assert_int_equal(w->nends, w->nrequests);
     wire_free(w);
 }
 
@@ -544,6 +597,8 @@ int main(void)
         cmocka_unit_test(answers_by_verdict),
         cmocka_unit_test(gives_up_the_reserve_when_the_service_runs_short),
         cmocka_unit_test(answers_what_exceeds_limits),
+        cmocka_unit_test(knows_grpc_by_its_type),
+        cmocka_unit_test(keeps_windows_of_ended_senders),
         cmocka_unit_test(drains),
         cmocka_unit_test(drains_at_once_and_before_anything),
         cmocka_unit_test(passes_the_services_goaway),

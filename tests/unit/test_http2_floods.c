@@ -244,6 +244,23 @@ static void rates_allowed_pass(void **state)
     wire_free(w);
 }
 
+static void idling_saves_up_ten_seconds(void **state)
+{
+    struct wire *w = wire_new();
+    uint32_t n = 0;
+    (void)state;
+    wire_hello(w);
+    w->watch[0].quiet = w->watch[1].quiet = true;
+    for (int i = 0; i < 5; i++) {
+        w->sink.now_ms += 3600000;
+        pings(w, 0);
+    }
+    while (!w->closed && n < 5000)
+        pings(w, n++);
+    assert_in_range(n, 1999, 2001);
+    wire_free(w);
+}
+
 /* A great many short calls, each with a late WINDOW_UPDATE or two, and uploads that are refused. */
 static void busy_is_no_flood(void **state)
 {
@@ -278,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(floods_end),
         cmocka_unit_test(rates_allowed_pass),
+        cmocka_unit_test(idling_saves_up_ten_seconds),
         cmocka_unit_test(busy_is_no_flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

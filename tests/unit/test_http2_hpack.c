@@ -156,6 +156,7 @@ static void a_smaller_table_waits_for_the_ack(void **state)
         wire_headers(w, HTTP2_DOWN, id, true, WIRE_GRPC "|x-a=a-value-that-fits-a-table-of-100");
     wire_send(w, HTTP2_UP, HTTP2_SETTINGS, 0, 0, NULL, 0);
     assert_string_equal(wire_log(w, HTTP2_DOWN), "SETTINGS 1=100 3=256 6=65536\n");
+    wire_headers(w, HTTP2_UP, 3, true, ":status=200|x-b=and-so-does-this-one");
     wire_headers(w, HTTP2_DOWN, 21, true, WIRE_GRPC);
     assert_false(w->closed);
     wire_send(w, HTTP2_DOWN, HTTP2_SETTINGS, 1, 0, NULL, 0);
@@ -163,6 +164,11 @@ static void a_smaller_table_waits_for_the_ack(void **state)
     for (uint32_t id = 23; id < 40; id += 2)
         wire_headers(w, HTTP2_DOWN, id, true, WIRE_GRPC);
     assert_false(w->closed);
+    wire_send(w, HTTP2_UP, HTTP2_SETTINGS, 1, 0, NULL, 0);
+    wire_headers(w, HTTP2_UP, 1, true, ":status=200"); /* no size update */
+    assert_true(w->closed);
+    assert_int_equal(http2_why(w->conn).side, HTTP2_UP);
+    assert_int_equal(http2_why(w->conn).code, HTTP2_COMPRESSION_ERROR);
     wire_free(w);
 
     w = wire_new();

@@ -123,7 +123,7 @@ static const struct violation violations[] = {
     {"6.1", OPEN OK "s F 0 8 1 04616263", S, 0, HTTP2_PROTOCOL_ERROR, RESET},
     {"6.2", "c HE 0 " GET, C, 0, HTTP2_PROTOCOL_ERROR, 0},
     {"6.2", "c F 1 12 1 0482", C, 0, HTTP2_PROTOCOL_ERROR, 0},
-    {"6.2", "c F 1 44 1 01000000000082", C, FINE, 0, 0},
+    {"8.3.1", "c F 1 44 1 01000000000082", C, 1, HTTP2_PROTOCOL_ERROR, 0},
     {"6.3", "c F 2 0 0 z5", C, 0, HTTP2_PROTOCOL_ERROR, 0},
     {"6.4", "c R 0 8", C, 0, HTTP2_PROTOCOL_ERROR, 0},
     {"6.5", "c F 4 0 1 -", C, 0, HTTP2_PROTOCOL_ERROR, 0},
@@ -274,6 +274,8 @@ static const struct violation violations[] = {
     {"6.1", OPEN "c F 0 8 1 02610000;c F 0 9 1 0000", C, FINE, 0, 0},
     {"6.5", "c S 9=1,77=5,65535=4294967295;s A", C, FINE, 0, 0},
     {"6.9.2", "s S 4=10;" OPEN "c D 1 1000", C, FINE, 0, 0}, /* not acknowledged yet */
+    {"6.9.2", "s W 0 100000;s S 4=70000;" OPEN "c D 1 16384;c D 1 16384;c D 1 16384;c D 1 16384", C, FINE, 0,
+     0},
     {"6.10", "c HC 1 " GET ";c F 9 0 1 -;c F 9 4 1 -", C, FINE, 0, 0},
     {"8.2.1", "c HE 1 " GET "|a=|b=x y%09z|c=%c3%a9|_=1", C, FINE, 0, 0},
     {"8.2.2", "c HE 1 " GET "|te=trailers", C, FINE, 0, 0},
@@ -436,6 +438,9 @@ static const char *judge(const struct violation *v, struct wire *w)
     const char *down = wire_log(w, HTTP2_DOWN), *ends = wire_ends(w);
     struct wire_watch *told = &w->watch[v->side];
     char want[40];
+    for (int side = 0; v->stream == FINE && side < 2; side++)
+        if (w->watch[side].reset[0] > 1 && w->watch[side].reset[0] != HTTP2_CANCEL + 1)
+            return "reset";
     if (v->stream == FINE)
         return w->closed ? "closed" : !lives(w) ? "dead" : NULL;
     if (v->stream == 0) {
