@@ -521,7 +521,7 @@ static void keeps_many_streams_apart(void **state)
     (void)state;
     struct wire *w = wire_new();
     uint64_t random = 42;
-    bool open[2048] = {0};
+    bool open[8192] = {0};
     unsigned count = 0;
     uint32_t id = 1;
     w->limits.concurrent_streams = 1000;
@@ -529,12 +529,11 @@ static void keeps_many_streams_apart(void **state)
     wire_hello(w);
     w->watch[0].quiet = w->watch[1].quiet = true;
     for (int i = 0; i < 4000; i++) {
-        uint32_t pick = wire_random(&random) % 2048;
-        if (wire_random(&random) % 3 && id / 2 < 2048 && count < 1000) {
+        uint32_t pick = wire_random(&random) % 8192;
+        if (wire_random(&random) % 3 && id / 2 < 8192 && count < 1000) {
             wire_headers(w, HTTP2_DOWN, id, false, WIRE_POST);
             open[id / 2] = true;
-            id += 1 + wire_random(&random) % 2;
-            id |= 1;
+            id += 2 + 2 * (wire_random(&random) % 8);
             count++;
         } else if (open[pick]) {
             wire_u32(w, i % 2 ? HTTP2_UP : HTTP2_DOWN, HTTP2_RST_STREAM, pick * 2 + 1, 8);
