@@ -190,10 +190,17 @@ oci:
 format:
 	clang-format -i $(SRC) $(foreach d,$(DIRS),$(wildcard $(d)/*.h)) $(wildcard tests/*/*.c tests/*/*.h)
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
+$(OUT)/man/sidecar.1: deploy/man/man.sh deploy/man/markdown.awk config/reference.md $(BIN) $(OUT)/bin/certrotate
+	$(Q)deploy/man/man.sh $(OUT)/bin $(OUT)/man
+
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+install: all $(OUT)/man/sidecar.1
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(UNITDIR)
 	install -s -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sidecar
 	ln -sf sidecar $(DESTDIR)$(PREFIX)/bin/certrotate
+	install -m 0644 $(OUT)/man/sidecar.1 $(OUT)/man/certrotate.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 0644 $(OUT)/man/outrider.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/outrider.service >$(DESTDIR)$(UNITDIR)/outrider.service
 
 clean:
 	rm -rf build
