@@ -145,8 +145,10 @@ static bool add_header(struct eval *e, const char *text)
 
 static bool add_set(struct eval *e, char *text)
 {
+    if (!strchr(text, '='))
+        return false;
     char **set = realloc(e->set, (e->sets + 1) * sizeof *set);
-    if (!set || !strchr(text, '='))
+    if (!set)
         return false;
     e->set = set;
     set[e->sets++] = text;

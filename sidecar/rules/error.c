@@ -51,8 +51,8 @@ static size_t characters(const char *text, size_t size)
     return n;
 }
 
-bool parser_fail(struct parser *p, enum rules_error_kind kind, size_t at, size_t length, const char *format,
-                 ...)
+void parser_set_error(struct parser *p, enum rules_error_kind kind, size_t at, size_t length,
+                      const char *format, ...)
 {
     struct rules_error *error = p->error;
     memset(error, 0, sizeof *error);
@@ -81,12 +81,11 @@ bool parser_fail(struct parser *p, enum rules_error_kind kind, size_t at, size_t
         if (!rules_utf8_valid((const uint8_t *)error->message, sizeof error->message - 1, &bad))
             error->message[bad] = 0;
     }
-    return false;
 }
 
-bool parser_no_memory(struct parser *p)
+void parser_set_no_memory(struct parser *p)
 {
-    return parser_fail(p, RULES_OUT_OF_MEMORY, p->at, 0, "out of memory");
+    parser_set_error(p, RULES_OUT_OF_MEMORY, p->at, 0, "out of memory");
 }
 
 void parser_suggest(struct parser *p, const char *format, ...)

@@ -199,10 +199,15 @@ struct parser {
     unsigned regex_replaces;
 };
 
-/* Each returns true, or false with the parser's error set. */
-bool parser_fail(struct parser *p, enum rules_error_kind kind, size_t at, size_t length, const char *format,
-                 ...) __attribute__((format(printf, 5, 6), cold));
-bool parser_no_memory(struct parser *p);
+/*
+ * Each function of the parser returns true, or false with the parser's error set. The two macros say so where
+ * an analyser sees only one file.
+ */
+void parser_set_error(struct parser *p, enum rules_error_kind kind, size_t at, size_t length,
+                      const char *format, ...) __attribute__((format(printf, 5, 6), cold));
+void parser_set_no_memory(struct parser *p);
+#define parser_fail(...) (parser_set_error(__VA_ARGS__), false)
+#define parser_no_memory(p) (parser_set_no_memory(p), false)
 void parser_suggest(struct parser *p, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
 /* Moves past blanks; whether TEXT comes next; the same, and moves past it. */

@@ -70,9 +70,9 @@ bool lex_int(struct parser *p, int64_t *value)
     for (size_t i = digits; i < p->at; i++) {
         unsigned digit = (unsigned)rules_hex((unsigned char)p->text[i]);
         if (digit >= radix) {
-            parser_fail(p, RULES_PARSE_INT, start, p->at - start, "\"%.*s\" is not a %s number",
-                        (int)(p->at - start), p->text + start,
-                        radix == 8 ? "valid octal (it begins with 0)" : "valid decimal");
+            parser_set_error(p, RULES_PARSE_INT, start, p->at - start, "\"%.*s\" is not a %s number",
+                             (int)(p->at - start), p->text + start,
+                             radix == 8 ? "valid octal (it begins with 0)" : "valid decimal");
             return false;
         }
         if (number > (limit - digit) / radix)
@@ -319,8 +319,8 @@ bool lex_ip(struct parser *p, struct rules_ip *ip)
         return parser_fail(p, RULES_EXPECTED_NAME, p->at, p->at < p->end, "expected an IP address");
     if (!rules_ip_parse(p->text + p->at, size, ip)) {
         bool network = memchr(p->text + p->at, '/', size);
-        parser_fail(p, RULES_PARSE_NETWORK, p->at, size, "\"%.*s\" is not an IP address%s",
-                    (int)(size < 64 ? size : 64), p->text + p->at, network ? " but a network" : "");
+        parser_set_error(p, RULES_PARSE_NETWORK, p->at, size, "\"%.*s\" is not an IP address%s",
+                         (int)(size < 64 ? size : 64), p->text + p->at, network ? " but a network" : "");
         if (network)
             parser_suggest(p, "in {%.*s}", (int)(size < 64 ? size : 64), p->text + p->at);
         return false;
@@ -342,8 +342,8 @@ bool lex_ip_item(struct parser *p, struct rules_ip *low, struct rules_ip *high)
         return parser_fail(p, RULES_INCOMPATIBLE_RANGE_BOUNDS, p->at, size,
                            "the ends of the range are reversed or of different families");
     case RULES_IP_HOST_BITS:
-        parser_fail(p, RULES_PARSE_NETWORK, p->at, size, "the network \"%.*s\" has host bits set", shown,
-                    p->text + p->at);
+        parser_set_error(p, RULES_PARSE_NETWORK, p->at, size, "the network \"%.*s\" has host bits set", shown,
+                         p->text + p->at);
         const char *slash = memchr(p->text + p->at, '/', size);
         char text[RULES_IP_TEXT];
         unsigned bits = 0;

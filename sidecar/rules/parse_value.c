@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Fields, calls, indexes and arguments (rules-language sections 7 and 11.1). */
+#include <assert.h>
 #include <string.h>
 
 #include "sidecar/rules/internal.h"
@@ -189,8 +190,8 @@ bool parse_value(struct parser *p, struct node **node)
         if (!parse_call(p, function, at, node))
             return false;
     } else {
-        parser_fail(p, RULES_UNKNOWN_IDENTIFIER, at, size, "there is no field or function \"%.*s\"",
-                    (int)(size < 100 ? size : 100), word);
+        parser_set_error(p, RULES_UNKNOWN_IDENTIFIER, at, size, "there is no field or function \"%.*s\"",
+                         (int)(size < 100 ? size : 100), word);
         suggest_name(p, word, size);
         return false;
     }
@@ -303,6 +304,7 @@ static bool check_arg(struct parser *p, const struct function *function, unsigne
                       const struct node *arg)
 {
     const struct param *param = &function->param[number < function->params ? number : function->params - 1u];
+    assert(arg);
     size_t length = arg->length;
     bool literal = arg->kind == NODE_LITERAL;
     char want[RULES_TYPE_TEXT], have[RULES_TYPE_TEXT];
@@ -342,7 +344,7 @@ static bool parse_arguments(struct parser *p, const struct function *function, s
                                function->most == 1 ? "" : "s");
         const struct param *param =
             &function->param[number < function->params ? number : function->params - 1u];
-        struct node *arg;
+        struct node *arg = NULL;
         if (!parse_arg(p, param->regex ? ARG_REGEX : ARG_ANY, &arg) || !check_arg(p, function, number, arg))
             return false;
         rules_buffer_add(args, &arg, sizeof arg);
@@ -385,7 +387,7 @@ bool parse_call(struct parser *p, const struct function *function, size_t at, st
         call->phases |= call->call.arg[i]->phases;
     if (function->check && !function->check(p, call))
         return false;
-    if (call->call.arg[0]->each) {
+    if (call->call.count > 0 && call->call.arg[0]->each) {
         call->call.mapped = true;
         call->type = RULES_ARRAY_OF(call->type);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Expressions and comparisons (rules-language sections 3, 5, 6, 7), checked as they are read. */
+#include <assert.h>
 #include <string.h>
 
 #include "sidecar/rules/internal.h"
@@ -44,7 +45,7 @@ struct node *parse_node(struct parser *p, enum node_kind kind, uint32_t type, si
 {
     struct node *node = rules_arena_take(&p->program->arena, sizeof *node);
     if (!node) {
-        parser_no_memory(p);
+        parser_set_no_memory(p);
         return NULL;
     }
     node->kind = (uint8_t)kind;
@@ -140,8 +141,8 @@ static bool fail_no_op(struct parser *p, enum rules_error_kind kind, const char 
         return parser_fail(p, kind, p->at, 0, "expected %s, not the end of the expression", expected);
     if (*word == '#' || (*word == '/' && lex_peek(p, "//")))
         return parser_fail(p, kind, p->at, 1, "there are no comments in expressions");
-    parser_fail(p, kind, p->at, length, "expected %s, not \"%.*s\"", expected,
-                (int)(length < 40 ? length : 40), word);
+    parser_set_error(p, kind, p->at, length, "expected %s, not \"%.*s\"", expected,
+                     (int)(length < 40 ? length : 40), word);
     const char *meant = meant_op(word, length);
     if (meant)
         parser_suggest(p, "%s", meant);
@@ -260,7 +261,8 @@ static bool right_in(struct parser *p, struct node *compare)
         return lex_set(p, compare);
     if (lex_peek(p, "$"))
         return right_list(p, compare);
-    parser_fail(p, RULES_EXPECTED_LITERAL, p->at, p->at < p->end, "expected { or $ of a list after \"in\"");
+    parser_set_error(p, RULES_EXPECTED_LITERAL, p->at, p->at < p->end,
+                     "expected { or $ of a list after \"in\"");
     size_t size = 0;
     while (p->at + size < p->end && !strchr(" \r\n)", p->text[p->at + size]))
         size++;
@@ -462,12 +464,13 @@ static bool parse_simple(struct parser *p, struct node **node)
 
 static bool parse_not(struct parser *p, size_t at, struct node **node)
 {
-    struct node *operand;
+    struct node *operand = NULL;
     if (!parse_enter(p, at))
         return false;
     lex_space(p);
     if (!parse_simple(p, &operand))
         return false;
+    assert(operand);
     p->depth--;
     return wrap(p, NODE_NOT, operand->type, at, operand, node);
 }

@@ -59,17 +59,18 @@ static struct rules_program *compile(const struct rules_env *env, const char *te
     memset(p.error, 0, sizeof *p.error);
     size_t bad;
     if (size > UINT32_MAX / 2) {
-        parser_fail(&p, RULES_TOO_LONG, 0, 0, "the text is too long");
+        parser_set_error(&p, RULES_TOO_LONG, 0, 0, "the text is too long");
         return NULL;
     }
     trim(&p);
     p.at = p.start;
     if (p.end - p.start > p.limits->text) {
-        parser_fail(&p, RULES_TOO_LONG, p.start + p.limits->text, 0, "longer than %zu bytes", p.limits->text);
+        parser_set_error(&p, RULES_TOO_LONG, p.start + p.limits->text, 0, "longer than %zu bytes",
+                         p.limits->text);
         return NULL;
     }
     if (!rules_utf8_valid((const uint8_t *)text + p.start, p.end - p.start, &bad)) {
-        parser_fail(&p, RULES_INVALID_UTF8, p.start + bad, 1, "not UTF-8");
+        parser_set_error(&p, RULES_INVALID_UTF8, p.start + bad, 1, "not UTF-8");
         return NULL;
     }
     p.program = calloc(1, sizeof *p.program);
@@ -88,7 +89,7 @@ static struct rules_program *compile(const struct rules_env *env, const char *te
     p.program->phases = p.program->root->phases;
     return p.program;
 fail:
-    parser_no_memory(&p);
+    parser_set_no_memory(&p);
 bad:
     rules_free(p.program);
     return NULL;
@@ -159,7 +160,8 @@ const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, si
     size_t most = p->limits->regex_memory,
            all = most > SIZE_MAX / LARGE_REGEXES ? most : LARGE_REGEXES * most;
     if (program->regex_count >= p->limits->regexes) {
-        parser_fail(p, RULES_TOO_MANY, at, length, "more than %u regular expressions", p->limits->regexes);
+        parser_set_error(p, RULES_TOO_MANY, at, length, "more than %u regular expressions",
+                         p->limits->regexes);
         return NULL;
     }
     size_t left = all > program->regex_memory ? all - program->regex_memory : 1;
@@ -169,12 +171,12 @@ const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, si
     if (!regex) {
         size_t from = regex_place(p, at, error.offset);
         size_t to = regex_place(p, at, error.offset + error.length);
-        parser_fail(p, RULES_PARSE_REGEX, from, to - from, "bad regular expression: %s", error.words);
+        parser_set_error(p, RULES_PARSE_REGEX, from, to - from, "bad regular expression: %s", error.words);
         return NULL;
     }
     if (!keep_regex(program, regex)) {
         regex_free(regex);
-        parser_no_memory(p);
+        parser_set_no_memory(p);
         return NULL;
     }
     return regex;

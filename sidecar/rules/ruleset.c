@@ -331,6 +331,7 @@ void ruleset_connect(const struct ruleset_plan *plan, struct rules_context *cont
     struct judge j = {plan, context, scratch, counter, decision};
     struct left_open open = {false, false};
     bool ended = false;
+    uint64_t nowhere = 0; /* nothing is open where FINAL */
     if (!final)
         memset(state, 0, 2 * plan->words * sizeof *state);
     begin(decision);
@@ -351,7 +352,7 @@ void ruleset_connect(const struct ruleset_plan *plan, struct rules_context *cont
             count_evaluated(&j, number);
             ended = doubtful(&j, number);
         } else if (verdict == RULES_TRUE) {
-            ended = matched_early(&j, number, &open, final ? NULL : &state[i / 64], bit);
+            ended = matched_early(&j, number, &open, final ? &nowhere : &state[i / 64], bit);
         } else {
             count_evaluated(&j, number);
         }

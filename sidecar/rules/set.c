@@ -184,7 +184,7 @@ static void *settle(struct parser *p, struct rules_buffer *buffer)
 {
     void *settled = buffer->failed ? NULL : rules_arena_copy(&p->program->arena, buffer->data, buffer->size);
     if (!settled)
-        parser_no_memory(p);
+        parser_set_no_memory(p);
     return settled;
 }
 

@@ -64,7 +64,7 @@ static const char *array_from(struct json *json, enum json_event event, uint32_t
     struct rules_buffer items = {0};
     const char *wrong = event == JSON_ARRAY ? NULL : event == JSON_BAD ? json_error(json) : "expected a list";
     while (!wrong && (event = json_next(json)) != JSON_ARRAY_END) {
-        struct rules_value item;
+        struct rules_value item = {0};
         wrong = rules_value_from_json(json, event, rules_type_inner(type), arena, &item);
         if (!wrong && !rules_missing(&item))
             rules_buffer_add(&items, &item, sizeof item);
@@ -84,7 +84,7 @@ static const char *map_from(struct json *json, enum json_event event, uint32_t t
                         : event == JSON_BAD  ? json_error(json)
                                              : "expected an object";
     while (!wrong && (event = json_next(json)) != JSON_OBJECT_END) {
-        struct rules_entry entry;
+        struct rules_entry entry = {0};
         wrong = event == JSON_KEY ? plain_string(json, arena, &entry.key) : json_error(json);
         if (!wrong)
             wrong = rules_value_from_json(json, json_next(json), rules_type_inner(type), arena, &entry.value);
@@ -102,7 +102,7 @@ static const char *map_from(struct json *json, enum json_event event, uint32_t t
 const char *rules_value_from_json(struct json *json, enum json_event event, uint32_t type,
                                   struct rules_arena *arena, struct rules_value *value)
 {
-    struct rules_bytes text;
+    struct rules_bytes text = {NULL, 0};
     const char *wrong;
     value->type = RULES_MISSING;
     if (event == JSON_NULL)
