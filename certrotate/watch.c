@@ -12,7 +12,7 @@
 
 enum {
     POLL_MS = 10000,
-    POLL_BLIND_MS = 1000, /* where no events come */
+    POLL_BLIND_MS = 800, /* where no events come: a change is seen within a second */
     DEBOUNCE_MS = 50,
     DEBOUNCE_LIMIT = 8, /* times the quiet time: so long may events follow each other until we act */
     LINKS_MAX = 40,     /* symlinks on the way, as in the kernel */

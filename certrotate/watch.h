@@ -27,7 +27,7 @@ struct watch_options {
     const char *const
         *paths; /* files or directories; of each, the directory that holds it is watched, and `..data` */
     size_t path_count;
-    unsigned poll_ms;     /* period of the poll; 0: 10 s where events work, 1 s where they do not */
+    unsigned poll_ms;     /* period of the poll; 0: 10 s where events work, 800 ms where they do not */
     unsigned debounce_ms; /* quiet time after the last event; 0: 50 ms */
     bool poll_only;       /* no events at all */
     watch_fn changed;

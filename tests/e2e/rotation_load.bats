@@ -22,6 +22,11 @@ both_mounted() {
     ports SERVICE IN OUT
     echo_service "$SERVICE"
     config server <<INI
+[sidecar]
+health = 127.0.0.1:$(free_port)
+drain_timeout = 100ms
+drain_delay = 0s
+workers = 2
 [tls]
 directory = $T/server
 [inbound web]

@@ -281,3 +281,19 @@ ca = roots.der"
     live replaced
     ready server
 }
+
+@test "no inotify instance is left: the poll alone sees a rotation within a second and a half" {
+    unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_inotify_instances' 2>/dev/null || skip 'user namespaces cannot be had'
+    put "${good[@]}"
+    mounted_config
+    spawn server unshare -Ur sh -c "echo 0 >/proc/sys/user/max_inotify_instances; exec '$OUTRIDER_BIN/sidecar' run -c '$T/server.conf'"
+    : >server.sidecar
+    wait_until 5 ready server
+    [ "$(inotify_watches "$(pid_of server)")" = 0 ]
+    for name in p384 server p384; do
+        since=$(now_ms)
+        publish $name "$PKI/ca.crt"
+        wait_until 2 serves "$(serial_of "$PKI/$name.crt")"
+        took_less 1500 "$since" 'live after'
+    done
+}

@@ -35,19 +35,21 @@ fails() { ! "$@"; }
     trusting one two
     mounted
     for peer in a b c; do held $peer $peer 2; done
+    held older a 1 --tls12
     "$C" revoke --ca one --reason keyCompromise a/tls.crt
     since=$(now_ms)
     trusting one two
-    wait_until 1 cut_are 2
+    wait_until 1 cut_are 3
     took_less 1000 "$since" 'revoked peer cut after'
     [ "$(echo_on a)" = 'again 0 failed 2' ]
+    [ "$(echo_on older)" = 'again 0 failed 1' ]
     [ "$(echo_on b)" = 'again 2 failed 0' ]
     [ "$(echo_on c)" = 'again 2 failed 0' ]
     line=$(grep '"end":"untrusted"' server.log | tail -n 1)
     figure "$line"
     [[ $line == *'revoked'*'keyCompromise'*'CN=a'*"$(serial_of a/tls.crt)"* ]]
     [ "$(grep '"end":"untrusted"' server.log | grep -vc 'CN=a"')" = 0 ]
-    metric_is server 'outrider_sessions_ended_total{reason="untrusted"}' 2
+    metric_is server 'outrider_sessions_ended_total{reason="untrusted"}' 3
     metric_is server 'outrider_crl_entries{ca=""}' 1
     fails comes a
     comes b
@@ -268,4 +270,113 @@ INI
     sleep 0.2
     [ ! -s received ]
     exec {a}>&- {b}>&-
+}
+
+@test "the CA of one hostname changes: its callers are cut, and no other" {
+    for ca in one partners; do authority $ca; done
+    member one web
+    member one a
+    member partners p
+    member partners q
+    trusting one
+    mkdir bundle
+    cp partners/ca.crt partners/crl.pem bundle/
+    mounted
+    {
+        cat server.conf
+        printf '[ca partners]\nfile = %s\ncrl = %s\nhostnames = partners.test\n' "$T/bundle/ca.crt" "$T/bundle/crl.pem"
+    } >with
+    mv with server.conf
+    stop_sidecar server
+    rm server.ended
+    start_sidecar server
+    held a a
+    held p p 1 --sni partners.test
+    held q q 1 --sni partners.test
+    "$C" revoke --ca partners p/tls.crt
+    cp partners/crl.pem bundle/.new
+    since=$(now_ms)
+    mv bundle/.new bundle/crl.pem
+    wait_until 1 cut_are 1
+    took_less 1000 "$since" 'revoked caller of partners.test cut after'
+    [ "$(echo_on p)" = 'again 0 failed 1' ]
+    [ "$(echo_on q)" = 'again 1 failed 0' ]
+    authority others
+    cp others/ca.crt bundle/.new
+    mv bundle/.new bundle/ca.crt
+    wait_until 2 cut_are 2
+    [ "$(echo_on q)" = 'again 0 failed 1' ]
+    [ "$(echo_on a)" = 'again 1 failed 0' ]
+    let_go
+}
+
+@test "a server that is revoked loses the callers that are connected to it" {
+    authority one
+    member one web
+    member one other
+    member one caller
+    ports SERVICE IN OUT OUT2 IN2
+    echo_service "$SERVICE"
+    for who in web other; do
+        config $who <<INI
+[tls]
+directory = $T/$who
+[inbound $who]
+listen = 127.0.0.1:$([ $who = web ] && echo "$IN" || echo "$IN2")
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+INI
+        start_sidecar $who
+    done
+    config caller <<INI
+[tls]
+directory = $T/caller
+[outbound web]
+listen = 127.0.0.1:$OUT
+connect = 127.0.0.1:$IN
+server_name = web.test
+[outbound other]
+listen = 127.0.0.1:$OUT2
+connect = 127.0.0.1:$IN2
+server_name = other.test
+INI
+    start_sidecar caller
+    IN=$OUT held to_web caller 1 --plain
+    IN=$OUT2 held to_other caller 1 --plain
+    since=$(now_ms)
+    "$C" revoke --ca one --into caller web/tls.crt
+    wait_until 1 cut_are 1 caller
+    took_less 1000 "$since" 'revoked server left after'
+    [ "$(echo_on to_web)" = 'again 0 failed 1' ]
+    [ "$(echo_on to_other)" = 'again 1 failed 0' ]
+    grep '"end":"untrusted"' caller.log | grep -q '"outbound":"web".*CN=web'
+    let_go
+}
+
+@test "whoever is in the grace of a rule and is then revoked is cut at once" {
+    authority one
+    member one web
+    member one a
+    member one b
+    trusting one
+    mounted
+    held a a
+    held b b
+    before=$(generation server)
+    {
+        cat server.conf
+        printf '[rule away]\nexpression = cf.tls_client_auth.cert_subject_dn contains "CN="\naction = block\n'
+    } >with
+    mv with server.conf
+    wait_until 3 generation_over server "$before"
+    [ "$(echo_on a)" = 'again 1 failed 0' ]
+    fails comes a
+    "$C" revoke --ca one a/tls.crt
+    since=$(now_ms)
+    trusting one
+    wait_until 1 cut_are 1
+    took_less 1000 "$since" 'cut after'
+    [ "$(echo_on a)" = 'again 0 failed 1' ]
+    [ "$(echo_on b)" = 'again 1 failed 0' ]
+    let_go
 }
