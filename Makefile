@@ -72,7 +72,7 @@ UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(OUT)/tools/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo image oci install clean distclean \
+.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo image oci test-kind install clean distclean \
         help format asan tsan tools
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -82,7 +82,7 @@ all: $(BIN) $(OUT)/bin/certrotate
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
-	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo image oci install clean"
+	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-long check test-kind bench demo image oci install clean"
 
 deps: $(DEPS)
 
@@ -169,6 +169,10 @@ test:
 test-long: all
 	@$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=600
 	@OUTRIDER_LONG=1 $(MAKE) --no-print-directory test-e2e
+
+# On a kind cluster, or another: tests/kind/run.sh says how, and what is missing here.
+test-kind: all
+	@tests/kind/run.sh
 
 check: $(DEPS)
 	@CPPFLAGS='$(subst ',,$(CPPFLAGS))' tests/check/check.sh

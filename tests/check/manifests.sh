@@ -55,6 +55,11 @@ for k in $(cd "$issuing" && find . -name kustomization.yaml | sort); do
     must kustomize "$issuing/$dir" "$work/out/$(echo "$dir" | tr / -).yaml"
 done
 
+# Those of the tests on a cluster too.
+for m in "$top"/tests/kind/manifests/*.yaml; do
+    sed -e 's/AGNHOST/agnhost/g' -e 's/GRPC_PROBE/probe/g' "$m" >"$work/out/kind-$(basename "$m")"
+done
+
 chart=$top/k8s/chart
 must helm lint --strict "$chart" >/dev/null
 render() { out=$1; shift; helm template outrider "$chart" --namespace outrider-system "$@" >"$work/out/chart-$out.yaml"; }

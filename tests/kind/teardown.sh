@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# teardown.sh KUBECONFIG: what setup.sh put on a cluster.
+export KUBECONFIG="$1"
+kubectl delete namespace outrider-tests outrider-system --ignore-not-found --wait=false
+kubectl delete mutatingadmissionpolicybinding,mutatingadmissionpolicy outrider-inject --ignore-not-found
