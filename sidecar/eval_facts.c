@@ -271,6 +271,9 @@ const char *eval_request_read(struct eval_request *request, const char *text, si
             header->value.data++;
             header->value.size--;
         }
+        while (header->value.size > 0 && (header->value.data[header->value.size - 1] == ' ' ||
+                                          header->value.data[header->value.size - 1] == '\t'))
+            header->value.size--;
     }
     return NULL;
 }
