@@ -37,6 +37,8 @@ struct config *check_load(const char *path, struct config_report *report, struct
 {
     char error[POLICY_ERROR];
     struct proxy_policy *made = NULL;
+    if (policy)
+        *policy = NULL;
     struct config *config = config_load(path, report);
     if (config == NULL)
         return NULL;
