@@ -6,6 +6,7 @@
 
 #include "certrotate/pem.h"
 #include "certrotate/x509.h"
+#include "sidecar/http/path.h"
 
 /* ---- Certificates
  * ---------------------------------------------------------------------------------------------- */
@@ -297,13 +298,22 @@ static struct rules_value plain(struct rules_bytes bytes)
     return rules_bytes(bytes.data, bytes.size);
 }
 
+static struct rules_bytes clean_path(struct facts *f, struct rules_bytes path)
+{
+    unsigned ambiguity;
+    char *out = rules_arena_copy(f->arena, path.size ? path.data : TEXT("/").data, path.size ? path.size : 1);
+    f->no_memory |= out == NULL;
+    if (out == NULL)
+        return TEXT("");
+    return (struct rules_bytes){(uint8_t *)out, http_path_normalise(out, path.size, out, &ambiguity)};
+}
+
 static void set_uri(struct facts *f, struct rules_pool *pool, const struct eval_request *request,
                     struct rules_bytes host, struct rules_bytes path, struct rules_bytes query)
 {
-    bool ambiguous;
     size_t count;
     struct rules_bytes mark = query.data ? TEXT("?") : TEXT("");
-    struct rules_bytes clean = rules_derive_path(pool, path, &ambiguous).bytes;
+    struct rules_bytes clean = clean_path(f, path);
     struct rules_bytes scheme = request->scheme.size ? request->scheme : TEXT("http");
     struct rules_value origin = joined(f, scheme, TEXT("://"), host);
     struct rules_value uri = joined(f, clean, mark, query), raw = joined(f, path, mark, query);

@@ -109,6 +109,8 @@ static void flush(struct codec *c, enum session_side side)
     struct codec_shared *shared = shared_of(c);
     size_t size = shared->gathered[side];
     shared->gathered[side] = 0;
+    if (side == UP)
+        c->mark = SIZE_MAX;
     dispatch(c, side, shared->gather[side], size);
 }
 
@@ -137,6 +139,47 @@ static void emit2(void *ctx, enum http2_side side, const uint8_t *data, size_t s
     gather(ctx, side == HTTP2_DOWN ? DOWN : UP, data, size);
 }
 
+static void forget(struct codec *c)
+{
+    free(c->kept);
+    c->kept = NULL;
+    c->kept_size = 0;
+}
+
+/* A request that goes out on a connection that was idle before may meet its end on the way (RFC 9112 section
+ * 9.3.1): it is kept while it can be sent again as if nothing had happened. */
+static void keep(struct codec *c)
+{
+    const struct codec_shared *shared = shared_of(c);
+    if (c->mark == SIZE_MAX || c->kind != CODEC_HTTP1 || !c->session->leg[UP].ep.open ||
+        !http1_replayable(c->http1))
+        return;
+    forget(c);
+    c->kept_size = shared->gathered[UP] - c->mark;
+    c->kept = malloc(c->kept_size + 1);
+    if (c->kept)
+        memcpy(c->kept, shared->gather[UP] + c->mark, c->kept_size);
+}
+
+static void request1(void *ctx, struct http1_request *request, struct http1_verdict *verdict)
+{
+    struct codec *c = ctx;
+    c->mark = shared_of(c)->gathered[UP];
+    exchange_request1(ctx, request, verdict);
+}
+
+static void response1(void *ctx, struct http1_response *response)
+{
+    forget(ctx);
+    exchange_response1(ctx, response);
+}
+
+static void end1(void *ctx, const struct http1_end *end)
+{
+    forget(ctx);
+    exchange_end1(ctx, end);
+}
+
 static void service_done1(void *ctx)
 {
     struct codec *c = ctx;
@@ -145,7 +188,7 @@ static void service_done1(void *ctx)
 }
 
 static const struct http1_calls calls1 = {
-    emit1, exchange_request1, exchange_response1, exchange_trailer1, exchange_end1, service_done1,
+    emit1, request1, response1, exchange_trailer1, end1, service_done1,
 };
 static const struct http2_calls calls2 = {
     emit2, exchange_request2, exchange_response2, exchange_trailer2, exchange_end2,
@@ -194,6 +237,7 @@ static void want_service(struct codec *c)
 static void settle(struct codec *c, enum result result)
 {
     struct session *s = c->session;
+    keep(c);
     flush(c, UP);
     flush(c, DOWN);
     if (s->state != SESSION_RELAY || c->ending)
@@ -227,6 +271,7 @@ struct codec *codec_new(struct session *s, enum codec_kind kind)
     }
     c->session = s;
     c->kind = kind;
+    c->mark = SIZE_MAX;
     if (kind == CODEC_HTTP1)
         c->http1 = http1_conn_new(&w->codec->limits1, w->codec->scratch1);
     else
@@ -248,7 +293,23 @@ void codec_free(struct codec *c)
     if (c->http2)
         http2_conn_free(c->http2, &s2);
     free(c->held);
+    free(c->kept);
     free(c);
+}
+
+/* The service's transport is lost: whether the open request is sent again, on another. */
+static bool replay(struct codec *c)
+{
+    if (c->kept == NULL || !http1_replayable(c->http1))
+        return false;
+    endpoint_close(&c->session->leg[UP].ep);
+    free(c->held);
+    c->held = c->kept;
+    c->held_size = c->kept_size;
+    c->kept = NULL;
+    c->wanted = true;
+    settle(c, MORE);
+    return true;
 }
 
 void codec_feed(struct codec *c, enum session_side side, const uint8_t *data, size_t size)
@@ -268,7 +329,7 @@ void codec_end(struct codec *c, enum session_side side)
 {
     struct session *s = c->session;
     enum result result;
-    if (c->ending)
+    if (c->ending || (side == UP && replay(c)))
         return;
     if (c->kind == CODEC_HTTP1) {
         struct http1_sink sink = sink1(c);
@@ -291,7 +352,7 @@ void codec_end(struct codec *c, enum session_side side)
 
 void codec_service_lost(struct codec *c, int status, const char *message)
 {
-    if (c->ending)
+    if (c->ending || replay(c))
         return;
     c->held_size = 0;
     c->wanted = false;

@@ -37,6 +37,11 @@ struct codec {
     struct http2_conn *http2;
     uint8_t *held; /* emitted for the service while there is no transport to it; heap */
     size_t held_size;
+    uint8_t
+        *kept; /* the open request, to be sent once more should the service end an idle connection just now */
+    size_t kept_size;
+    size_t mark; /* where the request just judged begins in what is gathered for the service; SIZE_MAX:
+                    nowhere */
     bool wanted; /* the service's transport is wanted, and to be dialled once the old one has closed */
     bool ending; /* CLOSE or ABORT came: nothing is fed any more */
 };

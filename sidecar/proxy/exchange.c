@@ -21,8 +21,10 @@ struct exchange {
     const char *rule; /* that refused; its snapshot's, which the session holds */
     bool limited;     /* by a rate limit */
     struct ratelimit_pending pending;
+    struct facts_request *request;  /* a copy; where the response asks for it */
     struct snapshot_config *shared; /* referenced: rule and pending are of it */
-    char text[];                    /* method, blank, host, blank, target; for the log */
+    size_t host_at, host_size;      /* in text */
+    char text[];                    /* method, blank, host, blank, target */
 };
 
 /* A request as both codecs have it, and what becomes of it. */
@@ -36,6 +38,7 @@ struct ask {
     struct http_str message, type;
     const struct http_field *add;
     size_t add_count;
+    bool recalled; /* the response asks for facts of the request */
     struct http_field extra[2];
     char retry_after[24];
     struct exchange *exchange;
@@ -205,6 +208,7 @@ static void plan_request(struct ask *a, struct decide *d)
         counter_add(&s->worker->counters, COUNTER_HEADERS_LEFT_OUT, out->left_out);
     a->add = out->add;
     a->add_count = out->nadd;
+    a->recalled = h && h->recalls;
 }
 
 /* Rules and limits on the identity headers see what the sidecar itself will set: the plan comes first. */
@@ -230,17 +234,23 @@ static uint64_t wall_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static size_t append(char *text, size_t at, struct http_str part, char after)
+{
+    if (part.n != 0)
+        memcpy(text + at, part.p, part.n);
+    text[at + part.n] = after;
+    return at + part.n + 1;
+}
+
 static struct exchange *exchange_new(const struct session *s, const struct facts_request *r)
 {
-    size_t size =
-        s->runtime->snapshot->config->sidecar.log_requests ? r->method.n + r->host.n + r->target.n + 3 : 1;
-    struct exchange *e = calloc(1, sizeof *e + size);
+    struct exchange *e = calloc(1, sizeof *e + r->method.n + r->host.n + r->target.n + 3);
     if (e == NULL)
         return NULL;
     e->shared = snapshot_config_ref(s->runtime->snapshot->shared);
-    if (size > 1)
-        (void)snprintf(e->text, size, "%.*s %.*s %.*s", (int)r->method.n, r->method.p, (int)r->host.n,
-                       r->host.n ? r->host.p : "", (int)r->target.n, r->target.p);
+    e->host_at = append(e->text, 0, r->method, ' ');
+    e->host_size = r->host.n;
+    (void)append(e->text, append(e->text, e->host_at, r->host, ' '), r->target, '\0');
     return e;
 }
 
@@ -269,6 +279,8 @@ static void ask(struct ask *a)
     if (judge(a, d)) {
         a->add = add;
         a->add_count = add_count;
+        if (a->recalled || a->exchange->pending.count != 0)
+            a->exchange->request = facts_request_copy(&a->facts);
     }
     d->facts.request = NULL;
 }
@@ -343,14 +355,15 @@ static size_t respond(struct codec *c, struct exchange *e, int status, struct ht
     struct session *s = c->session;
     struct decide *d = s->worker->decide;
     const struct proxy_policy *policy = policy_of(s);
-    const struct proxy_policy_headers *h =
-        proxy_policy_headers(policy, session_name(s), (struct http_str){NULL, 0});
+    struct http_str host = e ? (struct http_str){e->text + e->host_at, e->host_size} : (struct http_str){0};
+    const struct proxy_policy_headers *h = proxy_policy_headers(policy, session_name(s), host);
     struct facts_response facts = {(unsigned)status, fields, count};
     struct headers_out *out = &s->worker->codec->out;
     bool counts = e && e->pending.count != 0 && e->shared == s->runtime->snapshot->shared;
     if (!counts && (h == NULL || h->plan.response_count == 0))
         return 0;
     decide_prepare(d, s);
+    d->facts.request = e ? e->request : NULL;
     d->facts.response = &facts;
     if (counts)
         ratelimit_response(policy->inbound[s->index].limits, s->worker->shared->limits, &d->context,
@@ -362,6 +375,7 @@ static size_t respond(struct codec *c, struct exchange *e, int status, struct ht
         values_of(d, h->response, h->plan.response_count, values);
         headers_response(&h->plan, values, fields, count, out);
     }
+    d->facts.request = NULL;
     d->facts.response = NULL;
     *add = out->add;
     return out->nadd;
@@ -452,6 +466,7 @@ static void finish(struct exchange *e)
     if (e == NULL)
         return;
     snapshot_config_unref(e->shared);
+    free(e->request);
     free(e);
 }
 

@@ -6,9 +6,53 @@
 #include <string.h>
 
 #include "sidecar/http/identity.h"
+#include "sidecar/http/path.h"
 
 /* Rules-language section 16: what is larger is left out, and said to be. */
 enum { RFC9440_MAX = 10 * 1024, RFC9440_CHAIN_MAX = 16 * 1024, ATTRIBUTES_MAX = 32 };
+
+static struct http_str moved(struct http_str from, char **to)
+{
+    struct http_str copy = {from.p ? *to : NULL, from.n};
+    if (from.n != 0)
+        memcpy(*to, from.p, from.n);
+    *to += from.n;
+    return copy;
+}
+
+struct facts_request *facts_request_copy(const struct facts_request *r)
+{
+    size_t size = r->method.n + r->target.n + r->host.n + r->path.n + r->query.n, count = 0;
+    for (size_t i = 0; i < r->field_count; i++) {
+        if (!r->fields[i].drop)
+            size += r->fields[i].name.n * 2 + r->fields[i].value.n;
+    }
+    struct facts_request *copy = malloc(sizeof *copy + r->field_count * sizeof *r->fields + size);
+    if (copy == NULL)
+        return NULL;
+    struct http_field *field = (struct http_field *)(copy + 1);
+    char *text = (char *)(field + r->field_count);
+    *copy = *r;
+    copy->method = moved(r->method, &text);
+    copy->target = moved(r->target, &text);
+    copy->host = moved(r->host, &text);
+    copy->path = moved(r->path, &text);
+    copy->query = moved(r->query, &text);
+    for (size_t i = 0; i < r->field_count; i++) {
+        const struct http_field *from = &r->fields[i];
+        if (from->drop)
+            continue;
+        field[count] = *from;
+        field[count].name = moved(from->name, &text);
+        field[count].value = moved(from->value, &text);
+        if (from->spelling)
+            field[count].spelling = moved((struct http_str){from->spelling, from->name.n}, &text).p;
+        count++;
+    }
+    copy->fields = field;
+    copy->field_count = count;
+    return copy;
+}
 
 bool facts_init(struct facts *f, size_t pool)
 {
@@ -381,10 +425,16 @@ static struct rules_bytes bytes_of(struct http_str s)
 
 static struct rules_value clean_path(struct facts *f)
 {
-    bool ambiguous = false;
-    struct rules_value path = rules_derive_path(&f->pool, bytes_of(f->request->path), &ambiguous);
-    f->ambiguous = f->ambiguous || ambiguous;
-    return path;
+    struct http_str raw = f->request->path;
+    unsigned ambiguity = 0;
+    char *out = take(f, raw.n + 1);
+    if (out == NULL) {
+        f->ambiguous = true;
+        return rules_bytes("", 0);
+    }
+    size_t size = http_path_normalise(raw.p, raw.n, out, &ambiguity);
+    f->ambiguous = f->ambiguous || ambiguity != 0;
+    return rules_bytes(out, size);
 }
 
 static bool joined(struct facts *f, const struct http_str *part, size_t count, struct rules_value *value)

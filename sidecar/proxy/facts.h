@@ -25,6 +25,10 @@ struct facts_request {
     uint64_t at_ms; /* since 1970 */
 };
 
+/* A copy that stands alone, in one allocation, for when the request is gone; NULL without memory. */
+struct facts_request *facts_request_copy(const struct facts_request *request)
+    __attribute__((warn_unused_result));
+
 struct facts_response {
     unsigned status;
     const struct http_field *fields;

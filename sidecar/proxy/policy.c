@@ -319,6 +319,8 @@ static void add_headers(struct builder *b)
         compile_values(b, from->request, from->request_count, RULES_CONNECTION | RULES_REQUEST, &to->request,
                        &to->plan.request);
         compile_values(b, from->response, from->response_count, 0, &to->response, &to->plan.response);
+        for (size_t k = 0; to->response && k < from->response_count; k++)
+            to->recalls |= to->response[k] && (rules_program_phases(to->response[k]) & RULES_REQUEST) != 0;
         compile_trusted(b, to);
         if ((from->x_forwarded_for && !headers_names_add(p->names, "x-forwarded-for", 15)) ||
             (from->x_forwarded_proto && !headers_names_add(p->names, "x-forwarded-proto", 17)) ||

@@ -21,6 +21,7 @@ struct proxy_policy_headers {
     struct headers_plan plan;
     struct rules_program **request;
     struct rules_program **response;
+    bool recalls;                    /* some response.NAME asks for facts of the request */
     struct tls_san_pattern *trusted; /* trusted_proxy_san, compiled */
 };
 

@@ -119,26 +119,6 @@ void relay_end_output(struct session *s, enum session_side side)
     endpoint_shutdown(&to->ep);
 }
 
-/* FROM has sent its last byte: the other side learns of it. */
-static void end_of(struct session *s, enum session_side from)
-{
-    /* A write to it failed and took the socket's error along: what looks like an end is a reset. */
-    if (s->leg[from].ep.write_broken && !s->leg[from].out_end) {
-        relay_abort(s, from, SESSION_END_RESET, "connection reset");
-        return;
-    }
-    s->leg[from].in_end = true;
-    endpoint_read_stop(&s->leg[from].ep);
-    if (s->codec) {
-        codec_end(s->codec, from);
-        return;
-    }
-    relay_end_output(s, other(from));
-    close_if_done(s);
-    if (s->state == SESSION_RELAY)
-        session_arm(s);
-}
-
 void relay_close(struct session *s)
 {
     if (s->state != SESSION_RELAY)
@@ -156,6 +136,26 @@ static void lose(struct session *s, enum session_side lost, enum session_end end
         return;
     }
     relay_abort(s, lost, end, why);
+}
+
+/* FROM has sent its last byte: the other side learns of it. */
+static void end_of(struct session *s, enum session_side from)
+{
+    /* A write to it failed and took the socket's error along: what looks like an end is a reset. */
+    if (s->leg[from].ep.write_broken && !s->leg[from].out_end) {
+        lose(s, from, SESSION_END_RESET, "connection reset");
+        return;
+    }
+    s->leg[from].in_end = true;
+    endpoint_read_stop(&s->leg[from].ep);
+    if (s->codec) {
+        codec_end(s->codec, from);
+        return;
+    }
+    relay_end_output(s, other(from));
+    close_if_done(s);
+    if (s->state == SESSION_RELAY)
+        session_arm(s);
 }
 
 void relay_abort(struct session *s, enum session_side lost, enum session_end end, const char *why)

@@ -39,14 +39,6 @@ const struct rules_pair *rules_derive_cookies(struct rules_pool *pool, const str
 /* Bytes: of "/a/foo.TAR" it is "tar". */
 struct rules_value rules_derive_extension(struct rules_pool *pool, struct rules_bytes path);
 
-/*
- * Bytes: the path as rules see it (RFC 3986 section 6.2.2): escapes of unreserved characters decoded, others
- * in capitals, slashes merged, dot segments removed. *AMBIGUOUS tells that servers may read it in different
- * ways: it has %00, %2F, %5C, a backslash, a control character, an escape that is none, or climbs above the
- * root.
- */
-struct rules_value rules_derive_path(struct rules_pool *pool, struct rules_bytes raw, bool *ambiguous);
-
 /* Array(Bytes): the languages of an Accept-Language header by descending quality, "*" left out. */
 struct rules_value rules_derive_languages(struct rules_pool *pool, struct rules_bytes header);
 

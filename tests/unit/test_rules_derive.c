@@ -52,61 +52,6 @@ static void test_extension(void **state)
     }
 }
 
-static void test_path(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *raw, *path;
-        bool ambiguous;
-    } cases[] = {
-        {"/", "/", false},
-        {"", "/", false},
-        {"/a", "/a", false},
-        {"/a/", "/a/", false},
-        {"//a///b", "/a/b", false},
-        {"/a/./b", "/a/b", false},
-        {"/a/.", "/a/", false},
-        {"/a/..", "/", false},
-        {"/a/../b", "/b", false},
-        {"/a/b/../../c/", "/c/", false},
-        {"/a/b/..", "/a/", false},
-        {"/../a", "/a", true},
-        {"/..", "/", true},
-        {"/a/../../b", "/b", true},
-        {"/%61dmin", "/admin", false},
-        {"/%2e%2e/a", "/a", true},
-        {"/a/%2E%2e/b", "/b", false},
-        {"/a%2fb", "/a%2Fb", true},
-        {"/a%2Fb", "/a%2Fb", true},
-        {"/a%00b", "/a%00b", true},
-        {"/a%5cb", "/a%5Cb", true},
-        {"/a\\b", "/a\\b", true},
-        {"/a%c3%a9", "/a%C3%A9", false},
-        {"/a%20b", "/a%20b", false},
-        {"/a%zz", "/a%zz", true},
-        {"/a%2", "/a%2", true},
-        {"/a%252e", "/a%252e", true},
-        {"/a%7e%41%2d", "/a~A-", false},
-        {"/.../a", "/.../a", false},
-        {"/..a/.b", "/..a/.b", false},
-        {"*", "*", false},
-        {"x", "x", true},
-        {"/a\x01", "/a\x01", true},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct rules_pool pool = pool_of(sizeof memory);
-        bool ambiguous;
-        struct rules_bytes path = rules_derive_path(&pool, text(cases[i].raw), &ambiguous).bytes;
-        bool same = path.size == strlen(cases[i].path) && memcmp(path.data, cases[i].path, path.size) == 0;
-        if (!same || ambiguous != cases[i].ambiguous)
-            fail_msg("%s: %.*s %d", cases[i].raw, (int)path.size, path.data, ambiguous);
-        /* Normalising again changes nothing. */
-        struct rules_bytes again = rules_derive_path(&pool, path, &ambiguous).bytes;
-        assert_int_equal(again.size, path.size);
-        assert_memory_equal(again.data, path.data, path.size);
-    }
-}
-
 static void test_args(void **state)
 {
     (void)state;
@@ -194,7 +139,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extension),
-        cmocka_unit_test(test_path),
         cmocka_unit_test(test_args),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_languages_and_media_type),
