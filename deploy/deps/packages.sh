@@ -11,8 +11,11 @@ set -eu
 case "$1" in
     build) want="gcc make pkg-config libc6-dev libuv1-dev libinih-dev libc-ares-dev libnghttp2-dev node-llhttp
         autoconf automake libtool ca-certificates" ;;
-    test) want="libcmocka-dev bats clang libclang-rt-14-dev openssl curl file groff-base procps iproute2 socat netcat-openbsd
-        python3 gnutls-bin faketime nginx postgresql postgresql-client redis-server mariadb-server mariadb-client nftables tcpdump util-linux" ;;
+    test)
+        want="libcmocka-dev bats clang libclang-rt-14-dev openssl curl file groff-base procps iproute2 socat netcat-openbsd
+        python3 gnutls-bin faketime nginx postgresql postgresql-client redis-server mariadb-server mariadb-client nftables tcpdump util-linux
+        nghttp2-client nghttp2-server apache2 python3-websockets python3-grpcio"
+        command -v node >/dev/null || want="$want nodejs" ;;
     check)
         want="clang-format clang-tidy cppcheck shellcheck python3"
         command -v npm >/dev/null || want="$want nodejs npm" ;;
