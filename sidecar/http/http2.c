@@ -198,6 +198,7 @@ static enum http2_result leave(struct http2_conn *c)
 {
     if (!c->dead) {
         http2_flush_run(c);
+        http2_linger_age(c);
         http2_flow_settle(c);
         bool final = c->refusing || c->peer[HTTP2_DOWN].gone_away || c->up_last < HTTP2_STREAM_MAX;
         if (final && c->nstreams == 0 && !c->done) {

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
+#include <string.h>
 
 #include "sidecar/http/http2_private.h"
 
-enum { GRPC_MESSAGE_MAX = 1024 };
+enum {
+    GRPC_MESSAGE_MAX = 1024,
+    LINGER_BYTES = 65535,
+    LINGER_MS = 1000,
+};
 
 int http2_grpc_status(int status)
 {
@@ -84,6 +89,52 @@ static bool answer_http(struct http2_conn *c, struct http2_stream *st, const str
     return true;
 }
 
+/* --- what is left of an answered request ------------------------------------------------------------------
+ */
+
+static void stop(struct http2_conn *c, unsigned i, bool reset)
+{
+    if (reset)
+        http2_reset(c, HTTP2_DOWN, c->lingering[i].id, HTTP2_NO_ERROR); /* RFC 9113, 8.1 */
+    c->nlingering--;
+    memmove(&c->lingering[i], &c->lingering[i + 1], (c->nlingering - i) * sizeof(c->lingering[0]));
+}
+
+static void linger(struct http2_conn *c, const struct http2_stream *st)
+{
+    int64_t left = http2_flow_left(c, st, HTTP2_DOWN);
+    if (left <= 0 || c->dead) {
+        http2_reset(c, HTTP2_DOWN, st->id, HTTP2_NO_ERROR);
+        return;
+    }
+    if (c->nlingering == HTTP2_LINGERING)
+        stop(c, 0, true);
+    c->lingering[c->nlingering++] = (struct http2_lingering){
+        .id = st->id,
+        .left = left < LINGER_BYTES ? (int32_t)left : LINGER_BYTES,
+        .since_ms = c->sink->now_ms,
+    };
+}
+
+void http2_linger_frame(struct http2_conn *c, uint32_t id, uint32_t length, bool ends)
+{
+    for (unsigned i = 0; i < c->nlingering; i++) {
+        struct http2_lingering *l = &c->lingering[i];
+        if (l->id != id)
+            continue;
+        l->left = (int64_t)l->left > length ? l->left - (int32_t)length : 0;
+        if (ends || l->left == 0)
+            stop(c, i, !ends);
+        return;
+    }
+}
+
+void http2_linger_age(struct http2_conn *c)
+{
+    while (c->nlingering && c->sink->now_ms - c->lingering[0].since_ms >= LINGER_MS)
+        stop(c, 0, true);
+}
+
 bool http2_answer(struct http2_conn *c, struct http2_stream *st, const struct http2_answer *a)
 {
     bool grpc = st->grpc && a->grpc_status > 0;
@@ -91,8 +142,7 @@ bool http2_answer(struct http2_conn *c, struct http2_stream *st, const struct ht
         return false;
     st->responded = true;
     st->responded_ms = c->sink->now_ms;
-    /* Enough of this upload (RFC 9113, 8.1). */
     if (!st->ended[HTTP2_DOWN])
-        http2_reset(c, HTTP2_DOWN, st->id, HTTP2_NO_ERROR);
+        linger(c, st);
     return true;
 }

@@ -272,8 +272,11 @@ bool http2_rst_stream(struct http2_conn *c, enum http2_side side, const uint8_t 
 {
     uint32_t id = c->peer[side].frame.stream, code = http2_get32(p);
     struct http2_stream *st = http2_stream_find(c, side, id);
-    if (!st)
+    if (!st) {
+        if (side == HTTP2_DOWN)
+            http2_linger_frame(c, id, 0, true);
         return http2_stray(c, side);
+    }
     http2_reset(c, http2_other(side), id, code);
     if (side == HTTP2_UP) {
         bool complete = st->ended[HTTP2_UP] && code == HTTP2_NO_ERROR;

@@ -94,9 +94,11 @@ static void passed(struct http2_conn *c, struct http2_stream *st, enum http2_sid
     http2_tokens_earn(c);
 }
 
-static bool on_closed(struct http2_conn *c, enum http2_side side, uint32_t length)
+static bool on_closed(struct http2_conn *c, enum http2_side side, uint32_t length, bool ends)
 {
     struct http2_peer *s = &c->peer[side];
+    if (side == HTTP2_DOWN)
+        http2_linger_frame(c, s->frame.stream, length, ends);
     if (length && s->grace_bytes >= length) {
         s->grace_bytes -= length;
         return true;
@@ -116,7 +118,7 @@ bool http2_data_begin(struct http2_conn *c, enum http2_side side, uint32_t paddi
 
     struct http2_stream *st = http2_stream_find(c, side, f->stream);
     if (!st)
-        return on_closed(c, side, f->length);
+        return on_closed(c, side, f->length, ends);
     if (st->ended[side])
         return http2_stream_broken(c, st, side, HTTP2_STREAM_CLOSED);
     if (http2_flow_left(c, st, side) < f->length)

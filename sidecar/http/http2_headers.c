@@ -191,6 +191,8 @@ bool http2_block(struct http2_conn *c, enum http2_side side, uint32_t id, bool e
         const struct http2_scratch *s = c->scratch;
         if (side == HTTP2_DOWN && s->nfields && s->fields[0].name.n && s->fields[0].name.p[0] == ':')
             return http2_fail(c, side, HTTP2_PROTOCOL_ERROR, "a request on a stream id that is used up");
+        if (side == HTTP2_DOWN)
+            http2_linger_frame(c, id, 0, end_stream);
         return http2_stray(c, side);
     }
     if (st->ended[side])

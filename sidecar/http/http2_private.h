@@ -62,6 +62,7 @@ enum {
     HTTP2_UNACKED = 8, /* SETTINGS on their way to a side without an ACK; more ends the connection */
     HTTP2_SETTINGS_ENTRIES = 64, /* entries of one SETTINGS; more ends the connection */
     HTTP2_GOAWAY_TEXT = 256,     /* bytes of a GOAWAY's debug data passed on */
+    HTTP2_LINGERING = 8,         /* requests that may linger; with one more the oldest is reset */
     HTTP2_BOMB = 4,              /* header lists this many times over their limit end the connection */
 };
 #define HTTP2_WINDOW_MAX 0x7fffffff
@@ -163,6 +164,14 @@ struct http2_stream {
     void *user;
 };
 
+/* A request that was answered before it was complete. Many a client gets a reset right behind its answer
+ * wrong, so it may first send what it has begun. */
+struct http2_lingering {
+    uint32_t id;
+    int32_t left; /* bytes of DATA until it is reset */
+    uint64_t since_ms;
+};
+
 struct http2_conn {
     const struct http2_limits *limits;
     struct http2_scratch *scratch;
@@ -178,6 +187,9 @@ struct http2_conn {
     const uint8_t *run;
     size_t run_size;
     enum http2_side run_side;
+
+    struct http2_lingering lingering[HTTP2_LINGERING]; /* oldest first */
+    uint8_t nlingering;
 
     int64_t reserve;    /* of the client's connection window: what is kept for answers of our own */
     uint64_t filled_ms; /* when tokens were filled up */
@@ -345,8 +357,13 @@ struct http2_answer {
     const struct http_field *add;
     size_t nadd;
 };
-/* Answers and, where the request is not complete, resets it with NO_ERROR; the caller finishes the stream. */
+/* Answers; the caller finishes the stream. What is left of the request is dropped, and after a while reset.
+ */
 bool http2_answer(struct http2_conn *c, struct http2_stream *st, const struct http2_answer *a);
+/* The client sent DATA, its last frame, or RST_STREAM on a closed stream. */
+void http2_linger_frame(struct http2_conn *c, uint32_t id, uint32_t length, bool ends);
+/* Resets those that have had their time. */
+void http2_linger_age(struct http2_conn *c);
 
 /* --- http2_flood.c --- */
 void http2_tokens_fill(struct http2_conn *c);
