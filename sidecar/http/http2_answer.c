@@ -6,7 +6,7 @@
 
 enum {
     GRPC_MESSAGE_MAX = 1024,
-    LINGER_BYTES = 65535,
+    LINGER_BYTES = 128 * 1024,
     LINGER_MS = 1000,
 };
 
@@ -102,8 +102,8 @@ static void stop(struct http2_conn *c, unsigned i, bool reset)
 
 static void linger(struct http2_conn *c, const struct http2_stream *st)
 {
-    int64_t left = http2_flow_left(c, st, HTTP2_DOWN);
-    if (left <= 0 || c->dead) {
+    /* Without window it may wait for ever. */
+    if (http2_flow_left(c, st, HTTP2_DOWN) <= 0 || c->dead) {
         http2_reset(c, HTTP2_DOWN, st->id, HTTP2_NO_ERROR);
         return;
     }
@@ -111,7 +111,7 @@ static void linger(struct http2_conn *c, const struct http2_stream *st)
         stop(c, 0, true);
     c->lingering[c->nlingering++] = (struct http2_lingering){
         .id = st->id,
-        .left = left < LINGER_BYTES ? (int32_t)left : LINGER_BYTES,
+        .left = LINGER_BYTES,
         .since_ms = c->sink->now_ms,
     };
 }
@@ -122,9 +122,12 @@ void http2_linger_frame(struct http2_conn *c, uint32_t id, uint32_t length, bool
         struct http2_lingering *l = &c->lingering[i];
         if (l->id != id)
             continue;
-        l->left = (int64_t)l->left > length ? l->left - (int32_t)length : 0;
-        if (ends || l->left == 0)
+        if (ends || length >= l->left) {
             stop(c, i, !ends);
+        } else if (length) {
+            l->left -= length;
+            http2_grant(c, HTTP2_DOWN, id, length);
+        }
         return;
     }
 }

@@ -34,7 +34,7 @@ static int64_t spare(const struct http2_conn *c, enum http2_side side)
     return c->peer[http2_other(side)].window - s->credit - coming;
 }
 
-static void grant(struct http2_conn *c, enum http2_side side, uint32_t stream, uint32_t size)
+void http2_grant(struct http2_conn *c, enum http2_side side, uint32_t stream, uint32_t size)
 {
     uint8_t payload[4];
     http2_put32(payload, size);
@@ -51,7 +51,7 @@ void http2_flow_settle(struct http2_conn *c)
         if (due <= 0 || !s->greeted)
             continue;
         s->credit += due;
-        grant(c, side, 0, (uint32_t)due);
+        http2_grant(c, side, 0, (uint32_t)due);
     }
 }
 
@@ -131,7 +131,7 @@ bool http2_data_begin(struct http2_conn *c, enum http2_side side, uint32_t paddi
             return http2_stream_broken(c, st, side, HTTP2_PROTOCOL_ERROR);
     }
     if (padding && !ends)
-        grant(c, side, f->stream, padding);
+        http2_grant(c, side, f->stream, padding);
     if (s->data) {
         s->deliver = true;
     } else if (ends) {
@@ -224,6 +224,6 @@ bool http2_window_update(struct http2_conn *c, enum http2_side side, const uint8
         return http2_stream_broken(c, st, side, HTTP2_FLOW_CONTROL_ERROR);
     st->relative[sender] += size;
     if (!st->ended[sender])
-        grant(c, sender, id, size);
+        http2_grant(c, sender, id, size);
     return true;
 }

@@ -165,10 +165,10 @@ struct http2_stream {
 };
 
 /* A request that was answered before it was complete. Many a client gets a reset right behind its answer
- * wrong, so it may first send what it has begun. */
+ * wrong, so it may send some more first. */
 struct http2_lingering {
     uint32_t id;
-    int32_t left; /* bytes of DATA until it is reset */
+    uint32_t left; /* bytes of DATA until it is reset */
     uint64_t since_ms;
 };
 
@@ -269,6 +269,8 @@ bool http2_window_update(struct http2_conn *c, enum http2_side side, const uint8
 void http2_flow_settle(struct http2_conn *c);
 /* May a body of size bytes of ours go to the client on this stream? Then it is accounted for. */
 bool http2_flow_borrow(struct http2_conn *c, struct http2_stream *st, size_t size);
+/* WINDOW_UPDATE to side. */
+void http2_grant(struct http2_conn *c, enum http2_side side, uint32_t stream, uint32_t size);
 /* What the side may still send on this stream. */
 int64_t http2_flow_left(const struct http2_conn *c, const struct http2_stream *st, enum http2_side side);
 
