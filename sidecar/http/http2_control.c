@@ -256,13 +256,20 @@ bool http2_goaway_received(struct http2_conn *c, enum http2_side side, const uin
     if (!http2_token(c, side, HTTP2_RATE_PING))
         return http2_fail(c, side, HTTP2_ENHANCE_YOUR_CALM, "too many GOAWAY frames");
     c->peer[side].gone_away = true;
-    if (side == HTTP2_UP && last < c->up_last)
+    if (side == HTTP2_DOWN) {
+        /* Services open no streams, so what it says of theirs is always 0. */
+        http2_goaway(c, HTTP2_UP, 0, code, p + 8, size - 8);
+        return true;
+    }
+    /* An error between us and the service is none between the client and us: clients let go of a connection
+     * at once that ends with one, and would miss our answers to what the service leaves undone. */
+    if (code != HTTP2_ENHANCE_YOUR_CALM)
+        code = HTTP2_NO_ERROR;
+    if (last < c->up_last)
         c->up_last = last;
-    /* Services open no streams, so what the client says of theirs is always 0. */
-    http2_goaway(c, http2_other(side), side == HTTP2_UP ? c->up_last : 0, code, p + 8, size - 8);
+    http2_goaway(c, HTTP2_DOWN, c->up_last, code, p + 8, size - 8);
     /* The client takes these for refused by the GOAWAY itself (RFC 9113, 6.8). */
-    if (side == HTTP2_UP)
-        http2_stream_each(c, c->up_last, refused, NULL);
+    http2_stream_each(c, c->up_last, refused, NULL);
     return true;
 }
 

@@ -435,6 +435,21 @@ static void passes_the_services_goaway(void **state)
     wire_free(w);
 }
 
+/* grpc-js for one gives up its calls as cancelled when a GOAWAY has another code. */
+static void softens_the_services_last_words(void **state)
+{
+    struct wire *w = wire_new();
+    (void)state;
+    wire_hello(w);
+    wire_headers(w, HTTP2_DOWN, 1, true, WIRE_GRPC);
+    wire_send(w, HTTP2_UP, HTTP2_GOAWAY, 0, 0, "\0\0\0\1\0\0\0\x08", 8);
+    assert_int_equal(http2_eof(w->conn, HTTP2_UP, &w->sink), HTTP2_CLOSE);
+    assert_string_equal(wire_log(w, HTTP2_DOWN),
+                        "GOAWAY 1 0 \nHEADERS 1 END :status=200 content-type=application/grpc grpc-status=14 "
+                        "grpc-message=the service closed the connection\n");
+    wire_free(w);
+}
+
 static void passes_the_clients_goaway(void **state)
 {
     (void)state;
@@ -638,6 +653,7 @@ int main(void)
         cmocka_unit_test(drains),
         cmocka_unit_test(drains_at_once_and_before_anything),
         cmocka_unit_test(passes_the_services_goaway),
+        cmocka_unit_test(softens_the_services_last_words),
         cmocka_unit_test(passes_the_clients_goaway),
         cmocka_unit_test(tells_of_a_lost_service),
         cmocka_unit_test(tells_of_a_service_that_never_was),
