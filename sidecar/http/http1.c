@@ -347,7 +347,10 @@ enum http1_result http1_timeout(struct http1_conn *c, const struct http1_sink *s
     case HTTP1_IDLE: http1_finish(c, HTTP1_CLOSE); break;
     case HTTP1_HEAD: too_slow(c, "the request's head took too long", sink); break;
     case HTTP1_BODY: too_slow(c, "the request's body took too long", sink); break;
-    case HTTP1_WAIT: return http1_service_lost(c, 504, "the service did not respond in time\n", sink);
+    case HTTP1_WAIT:
+        if (sink->calls->service_done) /* a response that comes later must not answer the next request */
+            sink->calls->service_done(sink->ctx);
+        return http1_service_lost(c, 504, "the service did not respond in time\n", sink);
     case HTTP1_RESPONSE: cut(c, HTTP1_LOST_UP, HTTP1_ABORT, "the response took too long", sink); break;
     case HTTP1_TUNNEL: cut(c, HTTP1_COMPLETE, HTTP1_ABORT, "the tunnel was idle for too long", sink); break;
     case HTTP1_ENDED: break;

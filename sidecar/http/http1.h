@@ -131,9 +131,9 @@ struct http1_calls {
     bool (*trailer)(void *ctx, enum http1_side side, const struct http_field *field);
     void (*end)(void *ctx, const struct http1_end *end);
     /* The service will take no further request on its transport (Connection: close, HTTP/1.0) or cannot be
-     * trusted with one (it sent bytes that answer no request): end that transport and feed nothing more from
-     * it. What is emitted for HTTP1_UP after this call wants a new one. NULL: the client's connection is
-     * closed with the service's. */
+     * trusted with one (it sent bytes that answer no request, or let http1_timeout happen): end that
+     * transport and feed nothing more from it. What is emitted for HTTP1_UP after this call wants a new one.
+     * NULL: the client's connection is closed with the service's. */
     void (*service_done)(void *ctx);
 };
 
@@ -209,7 +209,8 @@ struct http1_progress {
 struct http1_progress http1_progress(const struct http1_conn *conn);
 
 /* The session's patience with the phase is over. HTTP1_IDLE: HTTP1_CLOSE; HTTP1_HEAD and HTTP1_BODY: 408 and
- * HTTP1_CLOSE; HTTP1_WAIT: http1_service_lost with 504; HTTP1_RESPONSE and HTTP1_TUNNEL: HTTP1_ABORT. */
+ * HTTP1_CLOSE; HTTP1_WAIT: service_done, then http1_service_lost with 504; HTTP1_RESPONSE and HTTP1_TUNNEL:
+ * HTTP1_ABORT. */
 enum http1_result http1_timeout(struct http1_conn *conn, const struct http1_sink *sink)
     __attribute__((warn_unused_result));
 

@@ -129,6 +129,7 @@ static const struct hostile hostile[] = {
     BAD(400, "malformed Host", "GET / HTTP/1.1\r\nHost: x:80:80\r\n\r\n"),
     BAD(400, "malformed Host", "GET / HTTP/1.1\r\nHost: :80\r\n\r\n"),
     BAD(400, "malformed Host", "GET / HTTP/1.1\r\nHost: []\r\n\r\n"),
+    BAD(400, "malformed Host", "GET / HTTP/1.1\r\nHost: [::1x:80\r\n\r\n"),
     BAD(400, "malformed Host", "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n"),
     BAD(400, "malformed Host", "GET / HTTP/1.1\r\nHost: [::1%25eth0]\r\n\r\n"),
     BAD(400, "malformed Host", "GET / HTTP/1.1\r\nHost: x%00y\r\n\r\n"),

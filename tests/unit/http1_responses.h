@@ -107,6 +107,12 @@ static const struct answer answers[] = {
      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi", ""},
     {OLD, R("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), false, CLOSES, HTTP1_COMPLETE,
      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi", ""},
+    {C,
+     R("HTTP/1.1 103 E\r\nLink: l\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: "
+       "2\r\n\r\nhi"),
+     false, CLOSES, HTTP1_COMPLETE,
+     "HTTP/1.1 103 E\r\nLink: l\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
+     ""},
     /* more than one */
     {G, R("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
      false, GOES_ON_ANEW, HTTP1_COMPLETE, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", ""},

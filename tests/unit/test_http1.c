@@ -127,6 +127,9 @@ static void rewritten(void **state)
         {"GET / HTTP/1.1\r\nHost: x\r\nTE: gzip;q=0.5, trailers\r\nConnection: TE\r\n\r\n",
          "request 1 GET path=/ query= host=x 1.1 fields=3 body=0/0 idempotent\n",
          "GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nConnection: TE\r\n\r\n"},
+        {"GET / HTTP/1.1\r\nHost: x\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+         "request 1 GET path=/ query= host=x 1.1 fields=2 body=0/0 idempotent\n",
+         "GET / HTTP/1.1\r\nHost: x\r\n\r\n"},
         /* an upgrade to websocket only in a GET without a body, and with the option */
         {"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n",
          "request 1 GET path=/ query= host=x 1.1 fields=2 body=0/0 idempotent\n",
@@ -136,6 +139,10 @@ static void rewritten(void **state)
         {"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c, WebSocket\r\n\r\n",
          "request 1 GET path=/ query= host=x 1.1 fields=3 body=0/0 websocket idempotent\n",
          "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"},
+        {"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: "
+         "1\r\n\r\na",
+         "request 1 GET path=/ query= host=x 1.1 fields=4 body=1/1 idempotent\n",
+         "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na"},
         {"M-SEARCH / HTTP/1.1\r\nHost: x\r\n\r\n",
          "request 1 M-SEARCH path=/ query= host=x 1.1 fields=1 body=0/0\n",
          "M-SEARCH / HTTP/1.1\r\nHost: x\r\n\r\n"},
@@ -217,6 +224,13 @@ static void answered(void **state)
     expect(&d, DOWN,
            "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\n");
     assert_int_equal(d.ends, 4);
+    text_free(&d.out[DOWN]);
+    assert_int_equal(
+        drive_text(&d, DOWN,
+                   "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
+        HTTP1_MORE);
+    expect(&d, DOWN, goes_on);
+    assert_int_equal(d.ends, 5);
     assert_string_equal(OUT(d, UP), "");
     drive_free(&d);
 
@@ -437,6 +451,14 @@ static void websocket(void **state)
         assert_int_equal(d.last_end.outcome, HTTP1_BROKEN_UP);
         drive_free(&d);
     }
+    /* an end between requests is not the tunnel's */
+    drive_init(&d);
+    assert_int_equal(drive_eof(&d, UP), HTTP1_MORE);
+    assert_int_equal(drive_text(&d, DOWN, upgrade), HTTP1_MORE);
+    assert_int_equal(drive_text(&d, UP, switched), HTTP1_MORE);
+    assert_int_equal(drive_eof(&d, DOWN), HTTP1_MORE);
+    assert_int_equal(drive_eof(&d, UP), HTTP1_CLOSE);
+    drive_free(&d);
     for (int now = 0; now < 2; now++) {
         drive_init(&d);
         assert_int_equal(drive_text(&d, DOWN, upgrade), HTTP1_MORE);
@@ -535,6 +557,9 @@ static void timeouts(void **state)
     assert_int_equal(drive_text(&d, DOWN, get), HTTP1_MORE);
     assert_int_equal(drive_timeout(&d), HTTP1_MORE); /* the service's fault: the client may go on */
     starts_with(OUT(d, DOWN), "HTTP/1.1 504 Gateway Timeout\r\n");
+    assert_int_equal(d.dones, 1);
+    assert_int_equal(drive_text(&d, UP, ok), HTTP1_MORE); /* too late: it answers nothing */
+    has_not(OUT(d, DOWN), "200");
     assert_int_equal(phase(&d), HTTP1_IDLE);
     drive_free(&d);
     drive_init(&d);
