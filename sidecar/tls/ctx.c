@@ -396,6 +396,7 @@ static struct tls_ctx *new (bool server, const struct tls_credentials *own, stru
         WOLFSSL_SUCCESS)
         goto fail;
     ctx->min_version = has_1_2 ? TLS_VERSION_1_2 : TLS_VERSION_1_3;
+    ctx->max_version = has_1_3 ? TLS_VERSION_1_3 : TLS_VERSION_1_2;
     if (wolfSSL_CTX_set_cipher_list(ctx->wolfssl, list) != WOLFSSL_SUCCESS) {
         say(error, error_size, "a cipher is not supported by this build of wolfSSL");
         goto fail;

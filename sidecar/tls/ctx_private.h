@@ -35,8 +35,8 @@ struct tls_ctx {
     bool revoked_allowed;
     bool alpn_strict;
     enum tls_client_auth client_auth;
-    enum tls_version min_version; /* that the ciphers leave */
-    int groups[TLS_GROUP_COUNT];  /* wolfSSL's numbers, in order of preference */
+    enum tls_version min_version, max_version; /* that the ciphers leave */
+    int groups[TLS_GROUP_COUNT];               /* wolfSSL's numbers, in order of preference */
     int group_count;
     struct tls_trust *trust;
     struct tls_peers *peers;

@@ -346,7 +346,6 @@ static enum tls_result finish(struct tls_stream *s)
     char words[512];
     if (wolfSSL_session_reused(s->wolfssl) && !tls_stream_take_resumed(s))
         return refuse(s, TLS_ALERT_HANDSHAKE_FAILURE, "a session was resumed past the judge");
-    tls_stream_forget_resumption(s);
     if (old && (s->ctx->min_version == TLS_VERSION_1_3 || wolfSSL_version(s->wolfssl) != TLS1_2_VERSION))
         return refuse(s, TLS_ALERT_PROTOCOL_VERSION, "no common protocol version");
     if (s->ctx->server && !same_name(negotiated_sni(s->wolfssl), s->sni))
@@ -367,6 +366,7 @@ static enum tls_result finish(struct tls_stream *s)
     s->state = OPEN;
     if (s->ticket_came)
         tls_stream_keep_session(s);
+    tls_stream_forget_resumption(s);
     return TLS_OK;
 }
 

@@ -13,6 +13,7 @@ struct tls_resumption {
     int64_t until;
     uint8_t iv[TLS_TICKET_IV_SIZE]; /* server: tells tickets apart */
     uint8_t hello;                  /* server: the ClientHello that the ticket came in, counted from 1 */
+    bool binds;                     /* client: to a version older than the context's */
 };
 
 struct tls_stream {

@@ -195,7 +195,11 @@ void tls_stream_offer_session(struct tls_stream *s)
         struct tls_resumption *r =
             fresh && may_resume(ctx, session.peer, now, &session.until) ? malloc(sizeof *r) : NULL;
         if (r && wolfSSL_set_session(s->wolfssl, session.wolfssl) == WOLFSSL_SUCCESS) {
-            *r = (struct tls_resumption){.peer = tls_peer_ref(session.peer), .until = session.until};
+            /* With a session of TLS 1.2 wolfSSL offers that version alone. */
+            *r = (struct tls_resumption){.peer = tls_peer_ref(session.peer),
+                                         .until = session.until,
+                                         .binds = ctx->max_version == TLS_VERSION_1_3 &&
+                                                  wolfSSL_version(s->wolfssl) != TLS1_3_VERSION};
             s->resumption = r;
         } else {
             free(r);
@@ -219,7 +223,9 @@ void tls_stream_keep_session(struct tls_stream *s)
     int64_t now = time(NULL);
     struct tls_session session = {.until = s->until};
     s->ticket_came = false;
-    bool keep = ctx->resumption && s->verified && s->state == OPEN &&
+    /* Declined, a session that bound us to the old version must not lead to the next one. */
+    bool bound = s->resumption && s->resumption->binds && !s->resumed;
+    bool keep = ctx->resumption && s->verified && s->state == OPEN && !bound &&
                 tls_wolfssl_extended_master_secret(s->wolfssl) &&
                 may_resume(ctx, s->peer, now, &session.until);
     session.wolfssl = tls_wolfssl_take_ticket(s->wolfssl, keep ? FOREIGN_TICKET_MAX : 0);

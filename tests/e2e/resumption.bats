@@ -234,3 +234,30 @@ INI
     wait_for_log client 'issuer not trusted: .*CN=Test CA'
     metric_is client 'outrider_handshakes_resumed_total{direction="outbound"}' "$was"
 }
+
+# OpenSSL's tickets carry the client's certificate and are long.
+@test "outbound: to a server of OpenSSL's" {
+    for version in -tls1_3 -tls1_2; do
+        ports SERVER OUT
+        spawn "openssl$version" openssl s_server -accept "127.0.0.1:$SERVER" -cert "$PKI/server.crt" -key "$PKI/server.key" \
+            -CAfile "$PKI/ca.crt" -Verify 1 -rev "$version"
+        wait_until 5 listening "$SERVER"
+        config "client$version" client <<INI
+[tls]
+directory = $PKI/client
+resumption = on
+[outbound web]
+listen = 127.0.0.1:$OUT
+connect = 127.0.0.1:$SERVER
+server_name = server.test
+INI
+        start_sidecar "client$version"
+        for _ in 1 2 3 4; do
+            run socat -t 2 - "TCP:127.0.0.1:$OUT" <<<desserts
+            [ "$output" = stressed ]
+        done
+        # In TLS 1.2 it gives no new ticket when one is used, and none is used twice.
+        [ "$version" = -tls1_3 ] && expected=3 || expected=2
+        metric_is "client$version" 'outrider_handshakes_resumed_total{direction="outbound"}' $expected
+    done
+}

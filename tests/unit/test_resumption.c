@@ -237,6 +237,41 @@ static void by_every_way(void **state)
     pair_close(&p);
 }
 
+/* A server that has learnt TLS 1.3 since, and one that has forgotten it. */
+static void another_version_since(void **state)
+{
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        struct pair less, more;
+        open_resuming(&less, (struct pair_spec){.server = {.ciphers = only_1_2}}, false);
+        open_resuming(&more, (struct pair_spec){0}, false);
+        if (known) {
+            pair_close(&more);
+            open_beside(&more, &less, (struct pair_spec){0}, false);
+            assert_false(again(&more));
+            pair_disconnect(&more);
+        }
+        struct pair m = cross(&less, &more);
+        assert_false(again(&less));
+        assert_string_equal(tls_stream_info(less.client.stream).version, "TLSv1.2");
+        pair_disconnect(&less);
+        /* Bound to the old version once more. */
+        assert_int_equal(again(&m), known);
+        assert_string_equal(tls_stream_info(m.client.stream).version, "TLSv1.2");
+        tls_ctx_forget_sessions(known ? m.client.ctx : more.client.ctx);
+        assert_false(again(&m));
+        assert_string_equal(tls_stream_info(m.client.stream).version, "TLSv1.3");
+        assert_true(again(&m));
+        assert_string_equal(tls_stream_info(m.client.stream).version, "TLSv1.3");
+        pair_disconnect(&m);
+        assert_false(again(&less));
+        assert_string_equal(tls_stream_info(less.client.stream).version, "TLSv1.2");
+        assert_true(again(&less));
+        pair_close(&more);
+        pair_close(&less);
+    }
+}
+
 /* Again and again within the hour. */
 static void many_in_a_row(void **state)
 {
@@ -969,6 +1004,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_verified_identity),
         cmocka_unit_test(by_every_way),
+        cmocka_unit_test(another_version_since),
         cmocka_unit_test(many_in_a_row),
         cmocka_unit_test(between_workers),
         cmocka_unit_test(from_before_a_revocation),
