@@ -5,8 +5,8 @@ Each proxy stands before the same echo and sink (tests/tools/tcp.c), with the sa
 TLS_AES_128_GCM_SHA256, X25519 and client verification; one thread of it, pinned to core 0. The load generator
 (tests/tools/load.c) and the services have the last core. Logging of single connections is off everywhere. In a round
 every proxy is measured once, and rounds follow one another, so that a slow minute of the machine hits all alike; the
-table shows medians over the rounds, the JSON all values. A proxy's CPU time is that of all its processes. The others
-send session tickets, as they do by default; the sidecar sends none until resumption is switched on.
+table shows medians over the rounds, the JSON all values. A proxy's CPU time is that of all its processes. All
+send session tickets, as the others do by default.
 
 Memory is the resident set of its largest process plus what the others hold for themselves alone.
 """
@@ -163,6 +163,7 @@ directory = {p.work}/pki/server
 ciphers = TLS_AES_128_GCM_SHA256
 groups = X25519
 min_version = 1.3
+resumption = on
 [inbound bench]
 listen = 127.0.0.1:{p.port}
 forward = 127.0.0.1:{p.backend}
