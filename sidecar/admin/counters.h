@@ -50,6 +50,9 @@
     FAMILY("requests_refused_total", "counter", "HTTP requests answered here by policy.")          \
     ROW(REQUESTS_BLOCKED, "by=\"rule\"")                                                           \
     ROW(REQUESTS_LIMITED, "by=\"ratelimit\"")                                                      \
+    ROW(REQUESTS_QUARANTINE, "by=\"quarantine\"")                                                  \
+    FAMILY("quarantined_total", "counter", "Certificates that went into quarantine.")              \
+    ROW(QUARANTINED, "")                                                                           \
     FAMILY("headers_left_out_total", "counter", "Header values over the budget, not sent.")        \
     ROW(HEADERS_LEFT_OUT, "")                                                                      \
     FAMILY("bytes_total", "counter", "Payload bytes relayed, by where they came from.")            \

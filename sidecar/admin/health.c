@@ -73,8 +73,7 @@ static void visit_end(struct visit *v)
         uv_close((uv_handle_t *)&v->timer, on_timer_closed);
 }
 
-/* --- answering ---------------------------------------------------------------------------------------------
- */
+/* --- answering --- */
 
 static void answer(struct visit *v, const char *status, const char *type, const char *body, size_t size,
                    bool head)
@@ -137,8 +136,7 @@ static void respond(struct visit *v)
         answer_text(v, "404 Not Found", "not found: /healthz /readyz /metrics\n", head);
 }
 
-/* --- reading -----------------------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 static void on_data(struct endpoint *ep, const uint8_t *data, size_t size)
 {

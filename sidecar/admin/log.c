@@ -151,8 +151,7 @@ static void enqueue(struct log *log, const struct log_line *line)
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
-/* --- building a line ---------------------------------------------------------------------------------------
- */
+/* --- building a line --- */
 
 enum { TAIL = 3 /* closing brace, newline, zero */ };
 

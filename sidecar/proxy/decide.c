@@ -91,6 +91,58 @@ void decide_note(const struct session *s, const struct ruleset *rules,
     }
 }
 
+/* --- quarantine --- */
+
+static void say_quarantine(const struct session *s, const char *name, const char *what)
+{
+    const struct tls_peer *peer = tls_stream_peer(s->leg[DOWN].tls);
+    struct log_line line;
+    log_begin(&line, s->worker->log, LOG_WARN, "quarantine", what);
+    log_text(&line, "quarantine", name);
+    log_text(&line, "inbound", session_name(s));
+    log_text(&line, "subject", peer->subject);
+    log_text(&line, "sha256", peer->sha256);
+    log_end(&line);
+}
+
+static const struct tls_peer *quarantine_peer(const struct session *s)
+{
+    if (s->worker->shared->quarantine == NULL || s->leg[DOWN].tls == NULL)
+        return NULL;
+    return tls_stream_peer(s->leg[DOWN].tls);
+}
+
+const char *decide_quarantined(const struct session *s)
+{
+    const struct proxy_policy *policy = s->runtime->snapshot->shared->policy;
+    const struct tls_peer *peer = quarantine_peer(s);
+    uint64_t now = uv_now(&s->worker->loop);
+    for (size_t i = 0; peer && i < policy->config->quarantine_count; i++) {
+        const struct proxy_policy_quarantine *q = &policy->quarantine[i];
+        if (!q->log_only && proxy_policy_quarantines(policy, i, session_name(s)) &&
+            quarantine_left(s->worker->shared->quarantine, &q->rule, peer->fingerprint, now) != 0)
+            return q->rule.name;
+    }
+    return NULL;
+}
+
+void decide_refused(const struct session *s)
+{
+    const struct proxy_policy *policy = s->runtime->snapshot->shared->policy;
+    const struct tls_peer *peer = quarantine_peer(s);
+    uint64_t now = uv_now(&s->worker->loop);
+    for (size_t i = 0; peer && i < policy->config->quarantine_count; i++) {
+        const struct proxy_policy_quarantine *q = &policy->quarantine[i];
+        if (!proxy_policy_quarantines(policy, i, session_name(s)) ||
+            !quarantine_note(s->worker->shared->quarantine, &q->rule, peer->fingerprint, now))
+            continue;
+        counter_add(&s->worker->counters, COUNTER_QUARANTINED, 1);
+        say_quarantine(s, q->rule.name, q->log_only ? "would refuse it from now on" : "refused from now on");
+    }
+}
+
+/* --- connections --- */
+
 bool decide_connection(struct decide *d, struct session *s, char *words, size_t size)
 {
     const struct snapshot *snapshot = s->runtime->snapshot;
@@ -109,6 +161,13 @@ bool decide_connection(struct decide *d, struct session *s, char *words, size_t 
     decide_prepare(d, s);
     ruleset_connect(in->rules, &d->context, &d->scratch, final, s->rule_state, counters, &decision);
     decide_note(s, policy->rules, &decision);
+    const char *quarantine = decide_quarantined(s);
+    if (quarantine && final) {
+        s->verdict = RULESET_REFUSE;
+        s->rule = quarantine;
+        (void)snprintf(words, size, "quarantine %s refuses", quarantine);
+        return false;
+    }
     s->verdict = (uint8_t)decision.verdict;
     s->rule = decision.rule >= 0 ? ruleset_name(policy->rules, (size_t)decision.rule) : NULL;
     if (decision.verdict != RULESET_REFUSE)
@@ -126,5 +185,7 @@ bool decide_connection(struct decide *d, struct session *s, char *words, size_t 
                        d->facts.peer ? "no rule lets it pass" : "no certificate presented");
     else
         (void)snprintf(words, size, "rule %s refuses", s->rule);
+    if (final)
+        decide_refused(s);
     return false;
 }

@@ -38,4 +38,12 @@ bool decide_connection(struct decide *d, struct session *s, char *words, size_t 
 void decide_note(const struct session *s, const struct ruleset *rules,
                  const struct ruleset_decision *decision);
 
+/*
+ * The [quarantine] that refuses the peer of S now, by name; NULL: none does. One that only logs is told in
+ * the log.
+ */
+const char *decide_quarantined(const struct session *s);
+/* Policy has refused S, or a request of it: that counts towards quarantine. */
+void decide_refused(const struct session *s);
+
 #endif

@@ -6,8 +6,7 @@ enum {
     DRAIN_QUIET = 1000, /* ms without a session until a drain is over */
 };
 
-/* --- the end -----------------------------------------------------------------------------------------------
- */
+/* --- the end --- */
 
 void proxy_stop(struct proxy *p)
 {

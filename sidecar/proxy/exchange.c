@@ -20,6 +20,7 @@ enum { VALUES_MAX = 64, HOST_MAX = 256 };
 struct exchange {
     const char *rule; /* that refused; its snapshot's, which the session holds */
     bool limited;     /* by a rate limit */
+    bool quarantined; /* by quarantine */
     struct ratelimit_pending pending;
     struct facts_request *request;  /* a copy; where the response asks for it */
     struct snapshot_config *shared; /* referenced: rule and pending are of it */
@@ -111,6 +112,16 @@ static bool is_foreign(const struct session *s, struct http_str host)
     return ca != s->ca;
 }
 
+static bool by_quarantine(struct ask *a, const struct session *s)
+{
+    a->exchange->rule = decide_quarantined(s);
+    if (a->exchange->rule == NULL)
+        return true;
+    a->exchange->quarantined = true;
+    answer(a, 403, NULL);
+    return false;
+}
+
 static bool by_connection(struct ask *a, const struct session *s)
 {
     if (s->verdict != RULESET_REFUSE)
@@ -175,7 +186,12 @@ static bool judge(struct ask *a, struct decide *d)
             return false;
         }
     }
-    return by_connection(a, s) && by_rules(a, d, s) && by_limits(a, d, s);
+    if (!by_quarantine(a, s))
+        return false;
+    if (by_connection(a, s) && by_rules(a, d, s) && by_limits(a, d, s))
+        return true;
+    decide_refused(s);
+    return false;
 }
 
 /* --- headers --- */
@@ -432,7 +448,11 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
     char address[NET_ADDR_TEXT], sans[256];
     count_status(w, t->status);
     if (e && e->rule)
-        counter_add(&w->counters, e->limited ? COUNTER_REQUESTS_LIMITED : COUNTER_REQUESTS_BLOCKED, 1);
+        counter_add(&w->counters,
+                    e->limited       ? COUNTER_REQUESTS_LIMITED
+                    : e->quarantined ? COUNTER_REQUESTS_QUARANTINE
+                                     : COUNTER_REQUESTS_BLOCKED,
+                    1);
     if (!s->runtime->snapshot->config->sidecar.log_requests || !log_wants(w->log, LOG_INFO))
         return;
     log_begin(&line, w->log, LOG_INFO, "request", e && *e->text ? e->text : NULL);
@@ -440,7 +460,8 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
     log_number(&line, "status", (uint64_t)(t->status > 0 ? t->status : 0));
     log_text(&line, "outcome", t->outcome);
     log_text(&line, "why", t->why);
-    log_text(&line, e && e->limited ? "ratelimit" : "rule", e ? e->rule : NULL);
+    if (e)
+        log_text(&line, e->limited ? "ratelimit" : e->quarantined ? "quarantine" : "rule", e->rule);
     if (t->grpc_status >= 0)
         log_number(&line, "grpc_status", (uint64_t)t->grpc_status);
     log_text(&line, "protocol", c->kind == CODEC_HTTP1 ? "HTTP/1.1" : "HTTP/2");

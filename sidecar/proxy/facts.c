@@ -82,8 +82,7 @@ void facts_reset(struct facts *f)
     f->leaf = leaf;
 }
 
-/* --- making values -----------------------------------------------------------------------------------------
- */
+/* --- making values --- */
 
 static void *take(struct facts *f, size_t size)
 {
@@ -161,8 +160,7 @@ static bool address(const union net_addr *addr, struct rules_value *value)
     return true;
 }
 
-/* --- the certificate ---------------------------------------------------------------------------------------
- */
+/* --- the certificate --- */
 
 static const struct x509 *leaf(struct facts *f)
 {
@@ -333,8 +331,7 @@ static bool certificate(struct facts *f, unsigned field, struct rules_value *val
     }
 }
 
-/* --- the connection ----------------------------------------------------------------------------------------
- */
+/* --- the connection --- */
 
 /* Section 15.3: TLS 1.3 suites carry Cloudflare's names, the others OpenSSL's. */
 static bool cipher(const struct tls_stream_info *info, struct rules_value *value)
@@ -377,8 +374,7 @@ static bool connection(struct facts *f, unsigned field, struct rules_value *valu
     }
 }
 
-/* --- the request and its response
- * --------------------------------------------------------------------------- */
+/* --- the request and its response --- */
 
 static struct rules_pair *pairs(struct facts *f, const struct http_field *fields, size_t count, size_t *out)
 {

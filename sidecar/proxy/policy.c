@@ -52,8 +52,7 @@ static void out_of_memory(struct builder *b)
     b->failed = true;
 }
 
-/* --- lists -------------------------------------------------------------------------------------------------
- */
+/* --- lists --- */
 
 /* Heap memory; NULL: WHY says why. */
 static char *read_file(const char *path, size_t *size, const char **why)
@@ -176,8 +175,7 @@ static const struct rules_list *find_list(void *arg, const char *name, size_t si
     return NULL;
 }
 
-/* --- rules and rate limits
- * ---------------------------------------------------------------------------------- */
+/* --- rules and rate limits --- */
 
 static struct rules_env env_of(struct builder *b, uint8_t phases)
 {
@@ -262,8 +260,7 @@ static void warn(void *arg, size_t rule, size_t offset, size_t length, const cha
                           (unsigned)length, NULL, "[rule %s]: %s", from->name, message);
 }
 
-/* --- headers
- * ------------------------------------------------------------------------------------------------ */
+/* --- headers --- */
 
 static void compile_values(struct builder *b, const struct config_header *from, size_t count, uint8_t phases,
                            struct rules_program ***programs, const char *const **names)
@@ -374,8 +371,25 @@ const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_polic
                : NULL;
 }
 
-/* --- inbounds
- * ----------------------------------------------------------------------------------------------- */
+/* --- quarantine --- */
+
+static void add_quarantine(struct proxy_policy *p)
+{
+    for (size_t i = 0; i < p->config->quarantine_count; i++) {
+        const struct config_quarantine *from = &p->config->quarantine[i];
+        p->quarantine[i] = (struct proxy_policy_quarantine){
+            .rule = {from->name, (uint32_t)from->threshold, from->period, from->duration},
+            .log_only = from->action == CONFIG_ACTION_LOG,
+            .config = from};
+    }
+}
+
+bool proxy_policy_quarantines(const struct proxy_policy *policy, size_t index, const char *inbound)
+{
+    return has(&policy->quarantine[index].config->inbound, inbound);
+}
+
+/* --- inbounds --- */
 
 static bool headers_apply(const struct proxy_policy *p, const char *inbound)
 {
@@ -412,8 +426,7 @@ static bool plan_inbound(struct proxy_policy *p, size_t index)
     return true;
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------------------------------- */
+/* --- the whole --- */
 
 static bool begin(struct proxy_policy *p)
 {
@@ -423,7 +436,8 @@ static bool begin(struct proxy_policy *p)
     p->list = calloc(p->config->list_count + 1, sizeof *p->list);
     p->headers = calloc(p->config->headers_count + 1, sizeof *p->headers);
     p->inbound = calloc(p->config->inbound_count + 1, sizeof *p->inbound);
-    return p->rules && p->limits && p->names && p->list && p->headers && p->inbound &&
+    p->quarantine = calloc(p->config->quarantine_count + 1, sizeof *p->quarantine);
+    return p->rules && p->limits && p->quarantine && p->names && p->list && p->headers && p->inbound &&
            headers_names_add_identity(p->names);
 }
 
@@ -446,6 +460,7 @@ struct proxy_policy *proxy_policy_new(const struct config *config, struct config
         add_rules(&b);
         add_limits(&b);
         add_headers(&b);
+        add_quarantine(p);
     }
     for (size_t i = 0; !b.failed && i < config->inbound_count; i++) {
         if (!plan_inbound(p, i))
@@ -498,6 +513,7 @@ void proxy_policy_free(struct proxy_policy *p)
     }
     headers_names_free(p->names);
     free(p->headers);
+    free(p->quarantine);
     free(p->inbound);
     free(p->list);
     free(p);

@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "sidecar/http/headers.h"
+#include "sidecar/rules/quarantine.h"
 #include "sidecar/rules/ratelimit.h"
 #include "sidecar/rules/ruleset.h"
 
@@ -34,11 +35,19 @@ struct proxy_policy_inbound {
     bool path;          /* some rule looks at the normalised path */
 };
 
+/* A [quarantine NAME]. */
+struct proxy_policy_quarantine {
+    struct quarantine_rule rule;
+    bool log_only;
+    const struct config_quarantine *config;
+};
+
 struct proxy_policy {
     const struct config *config;
     struct proxy_policy_list *list; /* parallel to config->list */
     struct ruleset *rules;
     struct ratelimits *limits;
+    struct proxy_policy_quarantine *quarantine; /* parallel to config->quarantine */
     struct headers_names *names;
     struct proxy_policy_headers *headers; /* parallel to config->headers */
     struct proxy_policy_inbound *inbound; /* parallel to config->inbound */
@@ -57,5 +66,8 @@ void proxy_policy_free(struct proxy_policy *policy); /* NULL is fine */
 /* The [headers] section for a request to HOST at an inbound; NULL: none. */
 const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_policy *policy,
                                                         const char *inbound, struct http_str host);
+
+/* Whether [quarantine] number INDEX applies at an inbound. */
+bool proxy_policy_quarantines(const struct proxy_policy *policy, size_t index, const char *inbound);
 
 #endif

@@ -176,6 +176,7 @@ static int run(const char *path)
     snapshot_config_unref(p->config);
     listeners_free(p->listeners);
     rules_lru_free(p->shared.limits);
+    quarantine_free(p->shared.quarantine);
     tls_global_cleanup();
     int status = p->status;
     log_free(p->log);

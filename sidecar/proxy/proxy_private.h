@@ -56,8 +56,7 @@ static inline const struct config *proxy_config(const struct proxy *p)
 uint64_t proxy_sum(const struct proxy *p, enum counter id);
 uint64_t proxy_open_sessions(const struct proxy *p);
 
-/* --- reload.c
- * ----------------------------------------------------------------------------------------------- */
+/* --- reload.c --- */
 
 /*
  * Takes NEXT into service with the credentials that it names, all or nothing; at the start it may wait for
@@ -73,15 +72,13 @@ void proxy_apply_log_settings(struct proxy *p);
 /* A line on what is in service. */
 void proxy_say_snapshot(const struct proxy *p, const char *why);
 
-/* --- status.c
- * ----------------------------------------------------------------------------------------------- */
+/* --- status.c --- */
 
 extern const struct health_calls proxy_health_calls; /* arg: the proxy */
 void proxy_beat(struct proxy *p);                    /* once in PROXY_BEAT ms */
 enum { PROXY_BEAT = 1000 };
 
-/* --- drain.c
- * ------------------------------------------------------------------------------------------------ */
+/* --- drain.c --- */
 
 /* The first call drains; a second one, or one before serving began, ends at once. WHY: the signal's name. */
 void proxy_leave(struct proxy *p, const char *why);

@@ -53,8 +53,7 @@ void relay_pace(struct session *s)
     }
 }
 
-/* --- sending -----------------------------------------------------------------------------------------------
- */
+/* --- sending --- */
 
 static bool send_tls(struct session *s, enum session_side to, const uint8_t *data, size_t size)
 {
@@ -93,8 +92,7 @@ void relay_send(struct session *s, enum session_side to, const uint8_t *data, si
         relay_pace(s);
 }
 
-/* --- ends --------------------------------------------------------------------------------------------------
- */
+/* --- ends --- */
 
 /* Over once both sides have ended and nothing is queued. */
 static void close_if_done(struct session *s)
@@ -190,8 +188,7 @@ void relay_flush_poll(struct session *s)
     session_arm(s);
 }
 
-/* --- receiving ---------------------------------------------------------------------------------------------
- */
+/* --- receiving --- */
 
 /* Onwards: through the codec, where there is one. */
 static void pass(struct session *s, enum session_side from, const uint8_t *data, size_t size)
@@ -422,8 +419,7 @@ static void up_closed(struct endpoint *ep)
 const struct endpoint_calls relay_down_calls = {down_data, down_end, down_broken, down_drained, down_closed};
 const struct endpoint_calls relay_up_calls = {up_data, up_end, up_broken, up_drained, up_closed};
 
-/* --- the beginning -----------------------------------------------------------------------------------------
- */
+/* --- the beginning --- */
 
 /* By ALPN, where it was agreed on; else the first bytes will tell. */
 static void choose_protocol(struct session *s)

@@ -7,10 +7,12 @@
 #include "sidecar/check.h"
 #include "sidecar/proxy/proxy_private.h"
 
-enum { LIMIT_ENTRIES = 16384 /* sets of characteristics that rate limits can tell apart */ };
+enum {
+    LIMIT_ENTRIES = 16384,     /* sets of characteristics that rate limits can tell apart */
+    QUARANTINE_ENTRIES = 4096, /* certificates that quarantine remembers */
+};
 
-/* --- snapshots ---------------------------------------------------------------------------------------------
- */
+/* --- snapshots --- */
 
 void proxy_say_snapshot(const struct proxy *p, const char *why)
 {
@@ -34,15 +36,19 @@ void proxy_say_snapshot(const struct proxy *p, const char *why)
         log_say(p->log, LOG_WARN, "credentials", "%s", own->warnings);
 }
 
-/* What rate limits count stands in one table, taken with the first limit. False: out of memory. */
-static bool provide_limits(struct proxy *p, const struct snapshot_config *config)
+/* What is remembered of callers stands in tables that outlive snapshots, taken when first needed. */
+static bool provide_tables(struct proxy *p, const struct snapshot_config *config)
 {
     uint8_t secret[16];
-    if (p->shared.limits || ratelimits_count(config->policy->limits) == 0)
-        return true;
-    if (getrandom(secret, sizeof secret, 0) == sizeof secret)
+    bool limits = p->shared.limits == NULL && ratelimits_count(config->policy->limits) != 0;
+    bool quarantine = p->shared.quarantine == NULL && config->config->quarantine_count != 0;
+    if ((limits || quarantine) && getrandom(secret, sizeof secret, 0) != sizeof secret)
+        return false;
+    if (limits)
         p->shared.limits = ratelimit_table_new(LIMIT_ENTRIES, secret);
-    return p->shared.limits != NULL;
+    if (quarantine)
+        p->shared.quarantine = quarantine_new(QUARANTINE_ENTRIES, secret);
+    return (!limits || p->shared.limits) && (!quarantine || p->shared.quarantine);
 }
 
 /* Puts CONFIG and the credentials of SOURCES in service; false: all stays as it was, ERROR says why. */
@@ -52,8 +58,8 @@ static bool put_in_service(struct proxy *p, struct snapshot_config *config, cons
     struct snapshot *next = snapshot_new(config, sources_credentials(sources), p->snapshot, error);
     if (next == NULL)
         return false;
-    if (!provide_limits(p, config)) {
-        (void)snprintf(error, SNAPSHOT_ERROR, "out of memory for rate limits");
+    if (!provide_tables(p, config)) {
+        (void)snprintf(error, SNAPSHOT_ERROR, "out of memory for rate limits or quarantine");
         snapshot_unref(next);
         return false;
     }
@@ -109,8 +115,7 @@ static void on_failed(void *arg, const struct sources *sources, size_t index,
 
 static const struct sources_calls source_calls = {on_loaded, on_failed};
 
-/* --- the configuration
- * -------------------------------------------------------------------------------------- */
+/* --- the configuration --- */
 
 static void log_report(struct proxy *p, const struct config_report *report)
 {

@@ -42,8 +42,7 @@ static const struct config_inbound *inbound_of(const struct session *s)
     return s->runtime->inbound[s->index].config;
 }
 
-/* --- deadlines ---------------------------------------------------------------------------------------------
- */
+/* --- deadlines --- */
 
 static uint64_t sooner(uint64_t a, uint64_t b)
 {
@@ -130,8 +129,7 @@ void session_timer(struct wheel_entry *entry)
     }
 }
 
-/* --- the end -----------------------------------------------------------------------------------------------
- */
+/* --- the end --- */
 
 static void leave_half_open(struct session *s)
 {
@@ -259,8 +257,7 @@ void session_drain(struct session *s)
         codec_drain(s->codec, false);
 }
 
-/* --- accepting ---------------------------------------------------------------------------------------------
- */
+/* --- accepting --- */
 
 /* All three gates or none. */
 static bool enter_gates(struct worker *w, struct gate *gate, uint64_t own_limit)
@@ -359,8 +356,7 @@ bool session_accept(struct worker *w, const struct worker_listener *listener, in
     return true;
 }
 
-/* --- before the relay: bytes by state ----------------------------------------------------------------------
- */
+/* --- before the relay: bytes by state --- */
 
 /* Keeps bytes that cannot be used yet. False: out of memory, and the session has ended. */
 static bool keep_early(struct session *s, const uint8_t *data, size_t size)
@@ -514,8 +510,7 @@ void session_early_end(struct session *s, enum session_side side, int err)
     }
 }
 
-/* --- the handshake -----------------------------------------------------------------------------------------
- */
+/* --- the handshake --- */
 
 void session_flush_tls(struct session *s, enum session_side side)
 {
@@ -622,8 +617,7 @@ static void go_on_handshake(struct session *s)
     }
 }
 
-/* --- connecting --------------------------------------------------------------------------------------------
- */
+/* --- connecting --- */
 
 static size_t proxy_header(const struct session *s, enum config_proxy_out version,
                            uint8_t out[PROXYPROTO_MAX])

@@ -108,8 +108,7 @@ void session_kill(struct session *s, enum session_end end, const char *why);
 /* The process ends: what is open is finished; HTTP connections end with their requests. */
 void session_drain(struct session *s);
 
-/* --- verdict.c ---------------------------------------------------------------------------------------------
- */
+/* --- verdict.c --- */
 
 /*
  * Judges a live session by the worker's current runtime and moves it there. One that does not pass, or whose
@@ -122,8 +121,7 @@ bool session_judge_new(struct session *s);
 /* The grace of a condemned session is over. */
 void session_judge_grace_over(struct session *s);
 
-/* --- relay.c -----------------------------------------------------------------------------------------------
- */
+/* --- relay.c --- */
 
 extern const struct endpoint_calls relay_down_calls, relay_up_calls;
 
@@ -144,8 +142,7 @@ void relay_pace(struct session *s);
 /* In SESSION_FLUSH: whether all is out; then the session is over. */
 void relay_flush_poll(struct session *s);
 
-/* --- session.c, for the others
- * ------------------------------------------------------------------------------ */
+/* --- session.c, for the others --- */
 
 static inline enum session_side session_tls_side(const struct session *s)
 {

@@ -63,8 +63,7 @@ void snapshot_config_unref(struct snapshot_config *shared)
     free(shared);
 }
 
-/* --- trust -------------------------------------------------------------------------------------------------
- */
+/* --- trust --- */
 
 struct crl_policy {
     enum tls_crl_missing missing;
@@ -121,8 +120,7 @@ static struct tls_trust *make_trust(const struct snapshot *old, struct credentia
     return trust;
 }
 
-/* --- snapshot ----------------------------------------------------------------------------------------------
- */
+/* --- snapshot --- */
 
 static struct gate *gate_from(struct gate *const *gates, size_t i)
 {

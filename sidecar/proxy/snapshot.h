@@ -63,8 +63,7 @@ struct snapshot *snapshot_new(struct snapshot_config *shared, struct credentials
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* NULL is fine */
 
-/* --- a worker's view ---------------------------------------------------------------------------------------
- */
+/* --- a worker's view --- */
 
 struct runtime_inbound {
     const struct config_inbound *config;

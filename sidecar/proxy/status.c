@@ -10,8 +10,7 @@ enum {
     TRIM_AFTER = 256,  /* connections closed that make giving memory back worth it */
 };
 
-/* --- health ------------------------------------------------------------------------------------------------
- */
+/* --- health --- */
 
 static bool is_alive(void *arg, char reason[HEALTH_REASON])
 {
@@ -135,8 +134,7 @@ static void render_metrics(void *arg, struct metrics_text *out)
 
 const struct health_calls proxy_health_calls = {is_alive, is_ready, render_metrics};
 
-/* --- once a second -----------------------------------------------------------------------------------------
- */
+/* --- once a second --- */
 
 /* A line when a third, a tenth and a fiftieth of a lifetime is left, and when it is over. */
 static void warn_expiry(struct proxy *p)

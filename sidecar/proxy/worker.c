@@ -19,8 +19,7 @@ enum {
     RECHECK_SOON = 20,       /* ms at least until then */
 };
 
-/* --- time --------------------------------------------------------------------------------------------------
- */
+/* --- time --- */
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -129,8 +128,7 @@ struct resolver *worker_resolver(struct worker *w, const char *host)
     return w->resolver;
 }
 
-/* --- listeners ---------------------------------------------------------------------------------------------
- */
+/* --- listeners --- */
 
 enum { RETRY = 20 /* ms: another worker's gate may have been left */ };
 
@@ -257,8 +255,7 @@ static void take_sockets(struct worker *w, const struct worker_socket *sockets, 
     close_listeners(w, is_not_kept);
 }
 
-/* --- what the main thread asks
- * ------------------------------------------------------------------------------ */
+/* --- what the main thread asks --- */
 
 static void adopt(struct worker *w, struct snapshot *snapshot, const struct worker_socket *sockets,
                   size_t count)
@@ -349,8 +346,7 @@ static void run(void *arg)
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
 }
 
-/* --- from the main thread
- * ----------------------------------------------------------------------------------- */
+/* --- from the main thread --- */
 
 static void worker_free(struct worker *w)
 {

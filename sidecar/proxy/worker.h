@@ -24,9 +24,10 @@
 /* What all workers have in common. */
 struct worker_shared {
     struct log *log;
-    struct gate sessions;     /* all of them, against max_connections */
-    struct gate half_open;    /* those whose handshake goes on, against max_handshakes */
-    struct rules_lru *limits; /* counters of all rate limits; NULL: no snapshot had any */
+    struct gate sessions;          /* all of them, against max_connections */
+    struct gate half_open;         /* those whose handshake goes on, against max_handshakes */
+    struct rules_lru *limits;      /* counters of all rate limits; NULL: no snapshot had any */
+    struct quarantine *quarantine; /* NULL: no snapshot had any */
     unsigned workers;
 };
 
@@ -124,8 +125,7 @@ uint64_t worker_beat(const struct worker *worker); /* ms of uv_hrtime() */
 /* Ends all sessions and the thread, waits for it, frees. */
 void worker_stop(struct worker *worker);
 
-/* --- for sessions, on the worker's own thread
- * --------------------------------------------------------------- */
+/* --- for sessions, on the worker's own thread --- */
 
 /* A gate has been left: held connections may go in, with the loop's next turn. */
 void worker_room(struct worker *worker);

@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# A certificate that is refused too often is refused altogether, for a time; nobody else is.
+
+load lib
+setup() { begin; }
+teardown() { finish; }
+
+ask() { # ask IDENTITY PATH: prints the status
+    curl -s -m 5 --cacert "$PKI/ca.crt" --cert "$PKI/$1.crt" --key "$PKI/$1.key" -o /dev/null -w '%{http_code}' \
+        --connect-to "server.test:443:127.0.0.1:$IN" "https://server.test/$2"
+}
+
+@test "three refusals lead to quarantine, which ends by itself" {
+    ports IN SERVICE
+    spawn service python3 -m http.server "$SERVICE" --bind 127.0.0.1 --directory "$T"
+    wait_until 5 listening "$SERVICE"
+    config server <<INI
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = http
+[rule admin]
+expression = http.request.uri.path eq "/admin"
+[quarantine scanners]
+threshold = 3
+period = 60s
+duration = $((3 * OUTRIDER_PATIENCE))s
+INI
+    start_sidecar server
+    [ "$(ask client '')" = 200 ]
+    for _ in 1 2 3; do [ "$(ask client admin)" = 403 ]; done
+    [ "$(ask client '')" = 403 ]
+    [ "$(ask client2 '')" = 200 ]
+    wait_for_log server '"event":"quarantine".*"quarantine":"scanners"'
+    wait_for_log server '"event":"request".*"quarantine":"scanners"'
+    wait_until 10 eval '[ "$(ask client "")" = 200 ]'
+}
+
+@test "on TCP too: the third refused connection, then every one of that certificate" {
+    ports IN SERVICE
+    echo_service "$SERVICE"
+    config server <<INI
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+[rule client]
+expression = cf.tls_client_auth.cert_subject_dn contains "CN=client,"
+[quarantine scanners]
+threshold = 3
+period = 60s
+duration = 60s
+INI
+    start_sidecar server
+    for _ in 1 2 3 4; do
+        run openssl s_client -connect "127.0.0.1:$IN" -CAfile "$PKI/ca.crt" -cert "$PKI/client.crt" \
+            -key "$PKI/client.key" -ign_eof </dev/null
+        [[ $output == *"alert access denied"* ]]
+    done
+    wait_for_log server 'rule client refuses'
+    wait_for_log server 'quarantine scanners refuses'
+}
