@@ -6,6 +6,7 @@
 
 #include "certrotate/certrotate.h"
 #include "sidecar/check.h"
+#include "sidecar/eval.h"
 #include "sidecar/proxy/proxy.h"
 #include "sidecar/redirect.h"
 
@@ -24,6 +25,7 @@ static const struct command {
 } commands[] = {
     {"run", proxy_main, "runs the sidecar"},
     {"check", check_main, "checks a configuration and prints every mistake"},
+    {"eval", eval_main, "shows what a rule makes of a certificate and a request, and why"},
     {"redirect", redirect_main, "leads the pod's connections to the sidecar (transparent mode)"},
     {"certrotate", certrotate_main, "makes, issues, revokes and rotates certificates"},
     {"version", version_main, "prints the version"},
