@@ -100,6 +100,50 @@ static void stall_metrics(const struct proxy *p, struct metrics_text *out)
                        (double)stall_reload(&p->workers[i]->stall) / 1e9);
 }
 
+enum rule_figure { EVALUATED, MATCHED, ACTED };
+
+static uint64_t rule_sum(const struct snapshot_config *shared, size_t rule, enum rule_figure figure)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < shared->workers; i++) {
+        const struct ruleset_counter *c = &shared->rule_counters[i][rule];
+        const uint64_t *value = figure == EVALUATED ? &c->evaluated
+                                : figure == MATCHED ? &c->matched
+                                                    : &c->acted;
+        sum += __atomic_load_n(value, __ATOMIC_RELAXED);
+    }
+    return sum;
+}
+
+/* Names of rules and limits are the configuration's own: their number is bounded. */
+static void rule_metrics(const struct proxy *p, struct metrics_text *out)
+{
+    static const struct {
+        const char *name, *help;
+    } figures[] = {
+        [EVALUATED] = {"rule_evaluated_total", "Times that a rule was evaluated."},
+        [MATCHED] = {"rule_matched_total", "Times that a rule matched."},
+        [ACTED] = {"rule_acted_total", "Times that a rule matched and was no dry run."},
+    };
+    const struct snapshot_config *shared = p->config;
+    const struct ratelimits *limits = shared->policy->limits;
+    for (int f = EVALUATED; f <= ACTED; f++) {
+        metrics_family(out, figures[f].name, "counter", figures[f].help);
+        for (size_t i = 0; i < ruleset_count(shared->policy->rules); i++)
+            metrics_append(out, "outrider_%s{rule=\"%s\"} %llu\n", figures[f].name,
+                           ruleset_name(shared->policy->rules, i),
+                           (unsigned long long)rule_sum(shared, i, (enum rule_figure)f));
+    }
+    metrics_family(out, "ratelimit_acted_total", "counter", "Requests over a rate limit.");
+    for (size_t i = 0; i < ratelimits_count(limits); i++) {
+        uint64_t sum = 0;
+        for (unsigned w = 0; w < shared->workers; w++)
+            sum += __atomic_load_n(&shared->limit_counters[w][i].acted, __ATOMIC_RELAXED);
+        metrics_append(out, "outrider_ratelimit_acted_total{ratelimit=\"%s\"} %llu\n",
+                       ratelimits_name(limits, i), (unsigned long long)sum);
+    }
+}
+
 static void render_metrics(void *arg, struct metrics_text *out)
 {
     const struct proxy *p = arg;
@@ -122,6 +166,7 @@ static void render_metrics(void *arg, struct metrics_text *out)
     metrics_append(out, "outrider_snapshot_generation %llu\n",
                    (unsigned long long)(p->snapshot ? p->snapshot->generation : 0));
     expiry_metrics(p, out);
+    rule_metrics(p, out);
     metrics_family(out, "workers", "gauge", "Worker threads.");
     metrics_append(out, "outrider_workers %u\n", p->count);
     stall_metrics(p, out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The limits of a snapshot: whom they hit, what they count, by what. */
 #include "sidecar/rules/ratelimit.h"
+#include "sidecar/rules/ruleset.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -270,7 +271,7 @@ static void act(const struct limit *limit, size_t number, uint64_t retry_after,
                 struct ratelimit_counter *counter, struct ratelimit_decision *decision)
 {
     if (counter)
-        counter[number].acted++;
+        ruleset_count_up(&counter[number].acted);
     if (limit->log_only) {
         if (decision->notes < RATELIMIT_NOTES_MAX)
             decision->note[decision->notes] = (uint16_t)number;
@@ -329,7 +330,7 @@ void ratelimit_request(const struct ratelimit_plan *plan, struct rules_lru *tabl
                                  : hits && !limit->log_only ? RATELIMIT_TAKE
                                                             : RATELIMIT_COUNT;
         if (counts && counter)
-            counter[number].counted++;
+            ruleset_count_up(&counter[number].counted);
         bool over = (hits || counts) && ratelimit_hit(table, key, &limit->window, use, now, &retry_after);
         if (over && hits)
             act(limit, number, retry_after, counter, decision);
@@ -347,7 +348,7 @@ void ratelimit_response(const struct ratelimit_plan *plan, struct rules_lru *tab
         if (!evaluate(limit->counting, context, scratch))
             continue;
         if (counter)
-            counter[number].counted++;
+            ruleset_count_up(&counter[number].counted);
         ratelimit_hit(table, pending->item[i].key, &limit->window, RATELIMIT_COUNT, now, &retry_after);
     }
 }

@@ -256,8 +256,9 @@ static bool matched(const struct judge *j, size_t number)
 {
     const struct rule *rule = &j->plan->ruleset->rule[number];
     if (j->counter) {
-        j->counter[number].matched++;
-        j->counter[number].acted += !rule->dry_run;
+        ruleset_count_up(&j->counter[number].matched);
+        if (!rule->dry_run)
+            ruleset_count_up(&j->counter[number].acted);
     }
     if (rule->dry_run || rule->action == RULESET_LOG) {
         note(j->decision, number);
@@ -283,7 +284,7 @@ static bool doubtful(const struct judge *j, size_t number)
 static void count_evaluated(const struct judge *j, size_t number)
 {
     if (j->counter)
-        j->counter[number].evaluated++;
+        ruleset_count_up(&j->counter[number].evaluated);
 }
 
 /* Whether a match of the rule refuses, given that no rule before it decides. */

@@ -67,6 +67,12 @@ bool ruleset_enabled(const struct ruleset *ruleset, size_t number);
 bool ruleset_dry_run(const struct ruleset *ruleset, size_t number);
 const struct rules_program *ruleset_program(const struct ruleset *ruleset, size_t number);
 
+/* One more of a counter that its own thread alone writes and any may read. */
+static inline void ruleset_count_up(uint64_t *counter)
+{
+    __atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
 /* Of one rule; each worker has an array of ruleset_count() of them. */
 struct ruleset_counter {
     uint64_t evaluated; /* once a connection where that decides it, else once a request */

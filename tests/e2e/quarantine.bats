@@ -34,6 +34,7 @@ INI
     [ "$(ask client2 '')" = 200 ]
     wait_for_log server '"event":"quarantine".*"quarantine":"scanners"'
     wait_for_log server '"event":"request".*"quarantine":"scanners"'
+    metric_is server 'outrider_rule_acted_total{rule="admin"}' 3
     wait_until 10 eval '[ "$(ask client "")" = 200 ]'
 }
 
