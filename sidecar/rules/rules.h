@@ -163,6 +163,22 @@ void rules_program_warn(const struct rules_program *program, rules_warn_fn repor
 /* Whether B surely matches whenever A does, as far as their form tells. */
 bool rules_program_implies(const struct rules_program *a, const struct rules_program *b);
 
+/*
+ * Of a program, what tells quickly that it implies another, or is implied by it, in nearly every case where
+ * it does not: comparing each of thousands with each would take seconds otherwise.
+ */
+struct rules_gist {
+    uint64_t whole;    /* hash of what it says */
+    uint64_t *operand; /* of each operand of the AND or OR that it is; freed by rules_gist_clear() */
+    unsigned count;
+    bool is_and, always;
+};
+bool rules_gist_of(const struct rules_program *program, struct rules_gist *gist)
+    __attribute__((warn_unused_result)); /* false: out of memory */
+void rules_gist_clear(struct rules_gist *gist);
+/* False: rules_program_implies() is false as well. */
+bool rules_gist_may_imply(const struct rules_gist *a, const struct rules_gist *b);
+
 /* ---- Evaluating
  * -------------------------------------------------------------------------------------------- */
 

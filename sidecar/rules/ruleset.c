@@ -418,22 +418,41 @@ static bool covers(const struct rule *earlier, const struct rule *later)
     return later->inbounds > 0;
 }
 
+/* The first rule before number LATER that matches all that it matches and ends what it could do; or NULL. */
+static const struct rule *shadow_of(const struct ruleset *ruleset, const struct rules_gist *gist,
+                                    size_t later)
+{
+    const struct rule *rule = &ruleset->rule[later];
+    for (size_t k = 0; k < later && rule->enabled; k++) {
+        const struct rule *earlier = &ruleset->rule[k];
+        if (earlier->enabled && !earlier->dry_run && earlier->action != RULESET_LOG &&
+            rules_gist_may_imply(&gist[later], &gist[k]) && covers(earlier, rule) &&
+            rules_program_implies(rule->program, earlier->program))
+            return earlier;
+    }
+    return NULL;
+}
+
 void ruleset_warn(const struct ruleset *ruleset, ruleset_warn_fn report, void *arg)
 {
+    struct rules_gist *gist = calloc(ruleset->count + 1, sizeof *gist);
+    size_t known = 0;
+    while (gist && known < ruleset->count && rules_gist_of(ruleset->rule[known].program, &gist[known]))
+        known++;
     for (size_t i = 0; i < ruleset->count; i++) {
         const struct rule *later = &ruleset->rule[i];
         struct rule_warn w = {report, arg, i};
         rules_program_warn(later->program, pass_on, &w);
-        for (size_t k = 0; k < i && later->enabled; k++) {
-            const struct rule *earlier = &ruleset->rule[k];
-            if (!earlier->enabled || earlier->dry_run || earlier->action == RULESET_LOG ||
-                !covers(earlier, later) || !rules_program_implies(later->program, earlier->program))
-                continue;
-            char message[192];
-            snprintf(message, sizeof message,
-                     "never reached: the rule %.100s before it matches all that it matches", earlier->name);
-            report(arg, i, 0, strlen(later->program->text), message);
-            break;
-        }
+        /* Without memory for it this warning is left out. */
+        const struct rule *shadow = i < known ? shadow_of(ruleset, gist, i) : NULL;
+        if (!shadow)
+            continue;
+        char message[192];
+        snprintf(message, sizeof message,
+                 "never reached: the rule %.100s before it matches all that it matches", shadow->name);
+        report(arg, i, 0, strlen(later->program->text), message);
     }
+    for (size_t i = 0; i < known; i++)
+        rules_gist_clear(&gist[i]);
+    free(gist);
 }

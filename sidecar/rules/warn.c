@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is suspicious about a program that compiles. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "sidecar/rules/internal.h"
@@ -236,12 +237,18 @@ static bool same_text(const struct rules_program *a_program, const struct node *
     return same;
 }
 
+static bool is_always(const struct rules_program *program)
+{
+    struct warn w = {program, NULL, NULL};
+    const struct node *root = program->root;
+    return constant(&w, root) == RULES_TRUE &&
+           (root->kind != NODE_COMPARE || root->compare.left->kind == NODE_FIELD);
+}
+
 bool rules_program_implies(const struct rules_program *a, const struct rules_program *b)
 {
-    struct warn w = {b, NULL, NULL};
     const struct node *left = a->root, *right = b->root;
-    if (constant(&w, right) == RULES_TRUE &&
-        (right->kind != NODE_COMPARE || right->compare.left->kind == NODE_FIELD))
+    if (is_always(b))
         return true;
     if (same_text(a, left, b, right))
         return true;
@@ -250,6 +257,57 @@ bool rules_program_implies(const struct rules_program *a, const struct rules_pro
             return true;
     for (unsigned i = 0; right->kind == NODE_OR && i < right->logic.count; i++)
         if (same_text(a, left, b, right->logic.operand[i]))
+            return true;
+    return false;
+}
+
+static bool hash_text(const struct rules_program *program, const struct node *node, uint64_t *hash)
+{
+    struct rules_buffer text = {0};
+    print_node(&text, program, node);
+    bool ok = !text.failed;
+    *hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (size_t i = 0; ok && i < text.size; i++)
+        *hash = (*hash ^ text.data[i]) * UINT64_C(1099511628211);
+    rules_buffer_free(&text);
+    return ok;
+}
+
+bool rules_gist_of(const struct rules_program *program, struct rules_gist *gist)
+{
+    const struct node *root = program->root;
+    *gist = (struct rules_gist){.is_and = root->kind == NODE_AND, .always = is_always(program)};
+    if (!hash_text(program, root, &gist->whole))
+        return false;
+    if (root->kind != NODE_AND && root->kind != NODE_OR)
+        return true;
+    gist->operand = calloc(root->logic.count, sizeof *gist->operand);
+    if (!gist->operand)
+        return false;
+    for (; gist->count < root->logic.count; gist->count++) {
+        if (!hash_text(program, root->logic.operand[gist->count], &gist->operand[gist->count])) {
+            rules_gist_clear(gist);
+            return false;
+        }
+    }
+    return true;
+}
+
+void rules_gist_clear(struct rules_gist *gist)
+{
+    free(gist->operand);
+    *gist = (struct rules_gist){0};
+}
+
+bool rules_gist_may_imply(const struct rules_gist *a, const struct rules_gist *b)
+{
+    if (b->always || a->whole == b->whole)
+        return true;
+    for (unsigned i = 0; a->is_and && i < a->count; i++)
+        if (a->operand[i] == b->whole)
+            return true;
+    for (unsigned i = 0; !b->is_and && i < b->count; i++)
+        if (a->whole == b->operand[i])
             return true;
     return false;
 }

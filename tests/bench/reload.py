@@ -161,7 +161,7 @@ protocol = tcp
 """
         for n in range(rules):
             text += (f'[rule r{n}]\nexpression = cf.tls_client_auth.cert_serial == "{salt}{n:040X}" or '
-                     f'ip.src in {{192.0.2.{n % 256} 2001:db8::{n:x}/64}}\naction = block\n')
+                     f'ip.src in {{192.0.2.{n % 256} 2001:db8:{n:x}::/48}}\naction = block\n')
         with open(self.work + "/reload.conf", "w") as f:
             f.write(text)
 
