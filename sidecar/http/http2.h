@@ -84,7 +84,9 @@ struct http2_request {
     void *user;      /* for the callback to set; handed back with the stream's later events */
 };
 
-/* What becomes of a request. Zero-initialised: pass it unchanged. */
+/* What becomes of a request. Zero-initialised: pass it unchanged. An answer comes without its body where the
+ * client has granted no more of its connection window than the service may use (RFC 9113 starts so). What is
+ * left of an answered request is dropped; it is reset, with NO_ERROR, after 128 KiB or a second. */
 struct http2_verdict {
     int status;      /* 0: pass; else answered here with this HTTP status, and the service never sees it */
     int grpc_status; /* > 0: a gRPC request gets a trailers-only answer with this grpc-status instead */

@@ -106,7 +106,7 @@ static bool target(struct http2_scratch *s, struct http2_section *out)
         out->authority = host;
     if (s->overflow)
         return true;
-    if (out->authority.n == 0 || memchr(out->authority.p, '@', out->authority.n) ||
+    if (!out->authority.p || out->authority.n == 0 || memchr(out->authority.p, '@', out->authority.n) ||
         !nghttp2_check_authority(bytes(out->authority), out->authority.n))
         return false;
     if (!out->method.p || !nghttp2_check_method(bytes(out->method), out->method.n))

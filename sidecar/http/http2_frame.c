@@ -221,7 +221,7 @@ static bool read_whole(struct http2_conn *c, enum http2_side side, const uint8_t
     if (p->gathered || *used < p->left) {
         uint8_t *kept = p->small;
         if (p->frame.length > HTTP2_SMALL) {
-            if (!p->gather && !(p->gather = malloc(p->frame.length)))
+            if (!p->gather && !(p->gather = calloc(1, p->frame.length)))
                 return http2_fail(c, side, HTTP2_INTERNAL_ERROR, "out of memory");
             kept = p->gather;
         }
