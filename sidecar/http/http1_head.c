@@ -65,7 +65,7 @@ static bool check_field(const char *line, size_t n, struct http1_fault *fault)
 static bool status_line(struct http_str line, struct http1_head *head, struct http1_fault *fault)
 {
     const char *p = line.p;
-    if (line.n < 12 || memcmp(p, "HTTP/1.", 7) || (p[7] != '0' && p[7] != '1') || p[8] != ' ' ||
+    if (line.n < 12 || memcmp(p, "HTTP/1.", 7) != 0 || (p[7] != '0' && p[7] != '1') || p[8] != ' ' ||
         !http_all(p + 9, 3, HTTP_DIGIT) || p[9] == '0' || (line.n > 12 && p[12] != ' '))
         return fault_set(fault, 502, "a status line that is none");
     if (!http_all(p + 12, line.n - 12, HTTP_VALUE))
@@ -96,7 +96,7 @@ bool http1_request_line(const struct http1_limits *limits, struct http_str line,
     if (!n || target[n] != ' ')
         return fault_set(fault, 400, "a character that no request target may have");
     const char *version = target + n + 1;
-    if (rest - n - 1 != 8 || memcmp(version, "HTTP/", 5) || !http_is(version[5], HTTP_DIGIT) ||
+    if (rest - n - 1 != 8 || memcmp(version, "HTTP/", 5) != 0 || !http_is(version[5], HTTP_DIGIT) ||
         version[6] != '.' || !http_is(version[7], HTTP_DIGIT))
         return fault_set(fault, 400, "a request line that does not end in a version");
     if (version[5] != '1' || version[7] > '1')
@@ -419,7 +419,7 @@ static bool read_connection(struct http1_scratch *s, struct http1_fault *fault)
     unsigned options = 0;
     for (size_t i = 0; i < s->nfields; i++) {
         const struct http_field *f = &s->fields[i];
-        if (f->name.n != 10 || memcmp(f->name.p, "connection", 10))
+        if (f->name.n != 10 || memcmp(f->name.p, "connection", 10) != 0)
             continue;
         struct http_str list = f->value, option;
         while (http_list_next(&list, &option)) {

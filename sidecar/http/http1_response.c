@@ -125,7 +125,7 @@ void http1_response_done(struct http1_conn *c, const struct http1_sink *sink)
         http1_finish(c, HTTP1_CLOSE);
         return;
     }
-    if (!c->service_keeps && !c->service_gone) {
+    if (!c->service_keeps && !c->service_gone && sink->calls->service_done) {
         c->service_gone = true;
         sink->calls->service_done(sink->ctx);
     }
