@@ -28,6 +28,7 @@ NAMED(list);
 NAMED(ratelimit);
 NAMED(quarantine);
 NAMED(headers);
+NAMED(probe);
 
 const char *config_build_label(const struct config_lines_section *s, char text[CONFIG_LABEL_MAX])
 {

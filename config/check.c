@@ -234,6 +234,41 @@ static bool check_outbound(struct config_build *b, size_t i)
     return true;
 }
 
+/* --- [probe NAME] ------------------------------------------------------------------------------------------
+ */
+
+static bool loopback_host(const char *host)
+{
+    struct config_addr a = {.kind = CONFIG_ADDR_IP, .ip = {.ss_family = AF_INET}};
+    if (inet_pton(AF_INET, host, &((struct sockaddr_in *)&a.ip)->sin_addr) == 1)
+        return loopback(&a);
+    a.ip.ss_family = AF_INET6;
+    return inet_pton(AF_INET6, host, &((struct sockaddr_in6 *)&a.ip)->sin6_addr) == 1 && loopback(&a);
+}
+
+static bool check_probe(struct config_build *b, size_t i)
+{
+    struct config_probe *p = &b->config->probe[i];
+    const struct config_lines_section *s = b->origin[SECTION_PROBE][i];
+    if (p->connect.kind == CONFIG_TARGET_HOST && !loopback_host(p->connect.host))
+        config_build_tell(b, CONFIG_ERROR, s, "connect", NULL,
+                          "a probe connects only to a loopback address or a UNIX socket");
+    if (p->kind == CONFIG_PROBE_HTTP && !p->request)
+        p->request = config_arena_copy(b->arena, "/", 1);
+    else if (p->kind == CONFIG_PROBE_HTTP && (p->request[0] != '/' || strchr(p->request, ' ')))
+        config_build_tell(b, CONFIG_ERROR, s, "request", NULL,
+                          "request is a path, which begins with / and has no blank");
+    else if (p->kind == CONFIG_PROBE_TCP && p->request)
+        config_build_tell(b, CONFIG_ERROR, s, "request", NULL, "a TCP probe asks for nothing");
+    if (p->request && strlen(p->request) > (p->kind == CONFIG_PROBE_GRPC ? 120 : 512))
+        config_build_tell(b, CONFIG_ERROR, s, "request", NULL, "request is longer than %d bytes",
+                          p->kind == CONFIG_PROBE_GRPC ? 120 : 512);
+    if (b->config->sidecar.health.kind == CONFIG_ADDR_NONE)
+        config_build_tell(b, CONFIG_WARNING, s, NULL, NULL,
+                          "nobody can ask for this probe: [sidecar] health is not set");
+    return p->kind != CONFIG_PROBE_HTTP || p->request;
+}
+
 bool config_check_all(struct config_build *b)
 {
     struct config *c = b->config;
@@ -245,6 +280,9 @@ bool config_check_all(struct config_build *b)
         check_inbound(b, i);
     for (size_t i = 0; i < c->outbound_count; i++)
         if (!check_outbound(b, i))
+            return false;
+    for (size_t i = 0; i < c->probe_count; i++)
+        if (!check_probe(b, i))
             return false;
     check_cas(b);
     check_credentials(b);

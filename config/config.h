@@ -132,6 +132,7 @@ enum config_forward { /* bits */
                       CONFIG_FORWARD_XFCC = 1 << 1,
                       CONFIG_FORWARD_RFC9440 = 1 << 2,
 };
+enum config_probe_kind { CONFIG_PROBE_HTTP, CONFIG_PROBE_TCP, CONFIG_PROBE_GRPC };
 enum config_xfcc_mode {
     CONFIG_XFCC_SANITIZE_SET,
     CONFIG_XFCC_APPEND_FORWARD,
@@ -342,6 +343,16 @@ struct config_headers {
     size_t response_count;
 };
 
+/* [probe NAME]: /probes/NAME of the health listener asks the local service. */
+struct config_probe {
+    char *name; /* part of a path */
+    struct config_place place;
+    enum config_probe_kind kind;
+    struct config_target connect; /* loopback or UNIX */
+    char *request;                /* HTTP: path, "/" unless said; gRPC: service, or NULL */
+    uint64_t timeout;             /* ms */
+};
+
 struct config {
     char *path; /* of the file, as given */
     struct config_sidecar sidecar;
@@ -364,6 +375,8 @@ struct config {
     size_t quarantine_count;
     struct config_headers *headers;
     size_t headers_count;
+    struct config_probe *probe;
+    size_t probe_count;
     struct config_arena *arena; /* everything above */
 };
 

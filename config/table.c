@@ -22,6 +22,7 @@ const struct config_section config_sections[SECTION_COUNT] = {
     {"ratelimit", SECTION_RATELIMIT, NAMED_YES, MANY(ratelimit), "A rate limit over a sliding window. Limits run after the rules, in the order of the file."},
     {"quarantine", SECTION_QUARANTINE, NAMED_YES, MANY(quarantine), "A certificate of which too many requests were blocked is refused for a time."},
     {"headers", SECTION_HEADERS, NAMED_MAY, MANY(headers), "Which headers tell the service who called. `[headers NAME]` replaces `[headers]` as a whole for its inbounds and hostnames; of several that fit, the first counts. A header that could be set here is always removed from what callers send."},
+    {"probe", SECTION_PROBE, NAMED_YES, MANY(probe), "A probe of the local service, for whoever asks the health listener for `/probes/NAME`: kubelet, which cannot come to the service itself under mutual TLS. 200 where it is well, else 503 and why. Nothing but what is declared here can be asked for."},
 };
 
 #define AT(section, field) .at = offsetof(struct config_##section, field), .size = sizeof(((struct config_##section *)0)->field)
@@ -164,6 +165,11 @@ const struct config_key config_keys[] = {
     {SECTION_HEADERS, KEY_SIZE, "max_value", AT(headers, max_value), IS("8KiB"), FROM(256, 64 * KIB), .help = "A value beyond this is left out, and counted."},
     {SECTION_HEADERS, KEY_HEADER, "request.", ARRAY(headers, request), .help = "A header to the service, from an expression or a field."},
     {SECTION_HEADERS, KEY_HEADER, "response.", ARRAY(headers, response), .help = "A header back to the caller."},
+
+    {SECTION_PROBE, KEY_ENUM, "kind", AT(probe, kind), IS("http"), WORDS("http|tcp|grpc"), .help = "`http`: status 200 to 399 to a GET. `tcp`: a connection. `grpc`: SERVING from the standard health service, in plaintext."},
+    {SECTION_PROBE, KEY_TARGET, "connect", AT(probe, connect), MUST, .help = "The local service: a loopback address or a UNIX socket."},
+    {SECTION_PROBE, KEY_STRING, "request", AT(probe, request), .help = "For `http`, the path and query, `/` by default. For `grpc`, the name of the service; by default the server as a whole."},
+    {SECTION_PROBE, KEY_DURATION, "timeout", AT(probe, timeout), IS("1s"), FROM(1, 60 * SECOND), .help = "For all of it. Keep it at or below the probe's timeoutSeconds."},
 };
 /* clang-format on */
 

@@ -23,6 +23,7 @@ enum config_section_id {
     SECTION_RATELIMIT,
     SECTION_QUARANTINE,
     SECTION_HEADERS,
+    SECTION_PROBE,
     SECTION_COUNT,
 };
 

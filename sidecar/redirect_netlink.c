@@ -290,7 +290,7 @@ const uint8_t *netlink_find(const uint8_t *data, size_t size, uint16_t type, siz
 static size_t elements(const uint8_t *data, size_t size)
 {
     size_t count = 0;
-    for (const struct nlattr *attr; (attr = next(&data, &size)) != NULL;)
+    while (next(&data, &size))
         count++;
     return count;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sidecar/admin/probe.h"
 #include "sidecar/net/endpoint.h"
 #include "sidecar/net/listen.h"
 
@@ -30,6 +31,8 @@ struct visit {
     int handles;
     size_t size;
     bool answered;
+    bool head;           /* the answer has no body */
+    struct probe *probe; /* the answer waits for it */
     char request[HEALTH_REQUEST_MAX];
 };
 
@@ -68,6 +71,8 @@ static void on_closed(struct endpoint *ep)
 
 static void visit_end(struct visit *v)
 {
+    probe_cancel(v->probe);
+    v->probe = NULL;
     endpoint_close(&v->ep);
     if (!uv_is_closing((uv_handle_t *)&v->timer))
         uv_close((uv_handle_t *)&v->timer, on_timer_closed);
@@ -113,16 +118,43 @@ static void answer_metrics(struct visit *v, bool head)
     free(out.text);
 }
 
+static void on_probed(void *arg, bool good, const char *why)
+{
+    struct visit *v = arg;
+    char text[HEALTH_REASON];
+    v->probe = NULL;
+    (void)snprintf(text, sizeof text, "%s\n", why);
+    answer_text(v, good ? "200 OK" : "503 Service Unavailable", text, v->head);
+}
+
+static void on_timeout(uv_timer_t *timer);
+
+static void answer_probe(struct visit *v, const char *name)
+{
+    const struct config *config = v->health->calls->config(v->health->arg);
+    for (size_t i = 0; i < config->probe_count; i++) {
+        const struct config_probe *probe = &config->probe[i];
+        if (strcmp(probe->name, name) != 0)
+            continue;
+        (void)uv_timer_start(&v->timer, on_timeout, probe->timeout + HEALTH_TIMEOUT, 0);
+        v->answered = true; /* what else the visitor says is of no interest */
+        v->probe = probe_start(v->health->loop, &v->health->io, probe, on_probed, v);
+        return;
+    }
+    answer_text(v, "404 Not Found", "there is no such probe\n", v->head);
+}
+
 static void respond(struct visit *v)
 {
     const struct health_calls *calls = v->health->calls;
-    char method[8], target[64], version[12];
-    if (sscanf(v->request, "%7[A-Z] %63[^ \r\n] %11[^ \r\n]", method, target, version) != 3 ||
+    char method[8], target[96], version[12];
+    if (sscanf(v->request, "%7[A-Z] %95[^ \r\n] %11[^ \r\n]", method, target, version) != 3 ||
         strncmp(version, "HTTP/1.", 7) != 0) {
         answer_text(v, "400 Bad Request", "bad request\n", false);
         return;
     }
     bool head = strcmp(method, "HEAD") == 0;
+    v->head = head;
     target[strcspn(target, "?")] = '\0';
     if (!head && strcmp(method, "GET") != 0)
         answer_text(v, "405 Method Not Allowed", "only GET and HEAD\n", false);
@@ -132,8 +164,10 @@ static void respond(struct visit *v)
         answer_state(v, calls->ready, head);
     else if (strcmp(target, "/metrics") == 0)
         answer_metrics(v, head);
+    else if (strncmp(target, "/probes/", 8) == 0)
+        answer_probe(v, target + 8);
     else
-        answer_text(v, "404 Not Found", "not found: /healthz /readyz /metrics\n", head);
+        answer_text(v, "404 Not Found", "not found: /healthz /readyz /metrics /probes/NAME\n", head);
 }
 
 /* --- reading --- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The health listener: /healthz, /readyz and /metrics over plain HTTP/1.1, one request a connection, on the
- * main thread's loop. It tells nothing secret and changes nothing: it may face the pod's address.
+ * The health listener: /healthz, /readyz, /metrics and the declared /probes/NAME over plain HTTP/1.1, one
+ * request a connection, on the main thread's loop. It tells nothing secret and changes nothing: it may face
+ * the pod's address.
  */
 #ifndef SIDECAR_ADMIN_HEALTH_H
 #define SIDECAR_ADMIN_HEALTH_H
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "config/config.h"
 #include "sidecar/admin/metrics.h"
 
 enum {
@@ -24,6 +26,7 @@ struct health_calls {
     bool (*alive)(void *arg, char reason[HEALTH_REASON]);
     bool (*ready)(void *arg, char reason[HEALTH_REASON]);
     void (*metrics)(void *arg, struct metrics_text *out);
+    const struct config *(*config)(void *arg); /* whose probes may be asked for */
 };
 
 struct health;

@@ -177,7 +177,12 @@ static void render_metrics(void *arg, struct metrics_text *out)
     metrics_append(out, "outrider_build_info{version=\"%s\"} 1\n", OUTRIDER_VERSION);
 }
 
-const struct health_calls proxy_health_calls = {is_alive, is_ready, render_metrics};
+static const struct config *config_of(void *arg)
+{
+    return proxy_config(arg);
+}
+
+const struct health_calls proxy_health_calls = {is_alive, is_ready, render_metrics, config_of};
 
 /* --- once a second --- */
 
