@@ -15,6 +15,7 @@ void proxy_stop(struct proxy *p)
     p->stopping = true;
     health_stop(p->health);
     watch_stop(p->config_watch);
+    watch_stop(p->lists_watch);
     sources_stop(p->sources);
     p->sources = NULL;
     uv_close((uv_handle_t *)&p->sigterm, NULL);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sidecar/proxy/filehash.h"
 #include "sidecar/rules/list.h"
 #include "sidecar/tls/san.h"
 
@@ -15,7 +16,8 @@ enum { LIST_FILE_MAX = 256 << 20, LIST_KINDS = 5 };
 /* A [list NAME], made ready for each way in which rules use it. */
 struct proxy_policy_list {
     struct rules_list *of_kind[LIST_KINDS];
-    bool failed; /* told once */
+    uint64_t hash; /* of its file, as it was read; 0: it was not */
+    bool failed;   /* told once */
 };
 
 /* While a policy is built. */
@@ -86,12 +88,14 @@ static char *read_file(const char *path, size_t *size, const char **why)
     return NULL;
 }
 
-static const char *fill_from_file(struct rules_list *list, const char *path, char message[POLICY_ERROR])
+static const char *fill_from_file(struct rules_list *list, const char *path, uint64_t *hash,
+                                  char message[POLICY_ERROR])
 {
     const char *why;
     size_t size, line = 0;
     char *text = read_file(path, &size, &why);
     if (text) {
+        *hash = filehash_more(FILEHASH_EMPTY, text, size);
         why = rules_list_add_lines(list, text, size, &line);
         free(text);
     }
@@ -119,7 +123,8 @@ static const struct rules_list *make_list(struct builder *b, size_t index, enum 
             problem(b, config->values.place[i], strlen(config->values.item[i]), NULL, "list", config->name,
                     wrong);
     }
-    if (wrong == NULL && config->file && (wrong = fill_from_file(list, config->file, message)) != NULL)
+    if (wrong == NULL && config->file &&
+        (wrong = fill_from_file(list, config->file, &entry->hash, message)) != NULL)
         problem(b, config->place, 1, NULL, "list", config->name, wrong);
     if (wrong == NULL && !rules_list_finish(list)) {
         wrong = "out of memory";
@@ -173,6 +178,20 @@ static const struct rules_list *find_list(void *arg, const char *name, size_t si
         return make_list(b, i, kind_by_field(type, field));
     }
     return NULL;
+}
+
+bool proxy_policy_lists_changed(const struct proxy_policy *policy, uint64_t *now)
+{
+    bool changed = false;
+    *now = FILEHASH_EMPTY;
+    for (size_t i = 0; i < policy->config->list_count; i++) {
+        if (policy->list[i].hash == 0)
+            continue;
+        uint64_t hash = filehash(policy->config->list[i].file);
+        changed |= hash != policy->list[i].hash;
+        *now = filehash_more(*now, &hash, sizeof hash);
+    }
+    return changed;
 }
 
 /* --- rules and rate limits --- */

@@ -63,6 +63,12 @@ struct proxy_policy *proxy_policy_new(const struct config *config, struct config
                                       char error[POLICY_ERROR]) __attribute__((warn_unused_result));
 void proxy_policy_free(struct proxy_policy *policy); /* NULL is fine */
 
+/*
+ * Whether the file of some list has another content now than the one that was read; NOW stands for what all
+ * of them hold. A file that cannot be read has changed, too.
+ */
+bool proxy_policy_lists_changed(const struct proxy_policy *policy, uint64_t *now);
+
 /* The [headers] section for a request to HOST at an inbound; NULL: none. */
 const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_policy *policy,
                                                         const char *inbound, struct http_str host);

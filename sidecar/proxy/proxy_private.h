@@ -35,7 +35,10 @@ struct proxy {
     struct health *health;
     struct watch *config_watch;
     uint64_t config_hash;
-    bool config_failed; /* the file that is there now cannot be used */
+    struct watch *lists_watch; /* the files of [list NAME] */
+    uint64_t lists_hash;       /* of what they held when last tried since the configuration was taken */
+    bool lists_failed;         /* that attempt failed */
+    bool config_failed;        /* the file that is there now cannot be used */
 
     uv_signal_t sigterm, sigint, sighup;
     uv_timer_t timer; /* start_timeout, then the drain */

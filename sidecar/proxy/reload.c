@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "sidecar/check.h"
+#include "sidecar/proxy/filehash.h"
 #include "sidecar/proxy/proxy_private.h"
 
 enum {
@@ -162,6 +163,36 @@ static const char *needs_restart(const struct proxy *p, const struct config *nex
     return NULL;
 }
 
+static void on_lists_changed(void *arg)
+{
+    struct proxy *p = arg;
+    uint64_t now;
+    /* What failed and is now as it was in service is taken as well: the failure is over. */
+    if ((!proxy_policy_lists_changed(p->config->policy, &now) && !p->lists_failed) || now == p->lists_hash)
+        return;
+    p->lists_hash = now;
+    proxy_reload(p, "list changed");
+    p->lists_failed = p->config_failed;
+}
+
+static void watch_lists(struct proxy *p)
+{
+    const struct config *config = proxy_config(p);
+    const char **paths = calloc(config->list_count + 1, sizeof *paths);
+    struct watch_options options = {.paths = paths, .changed = on_lists_changed, .arg = p};
+    watch_stop(p->lists_watch);
+    p->lists_watch = NULL;
+    p->lists_hash = 0;
+    p->lists_failed = false;
+    for (size_t i = 0; paths && i < config->list_count; i++) {
+        if (config->list[i].file)
+            paths[options.path_count++] = config->list[i].file;
+    }
+    if (paths == NULL || (options.path_count != 0 && watch_start(&p->loop, &options, &p->lists_watch) != 0))
+        log_say(p->log, LOG_WARN, "config", "files of lists cannot be watched: SIGHUP alone reloads them");
+    free(paths);
+}
+
 /* Takes a new configuration, all or nothing. False: ERROR says why, or nothing where the report was logged.
  */
 bool proxy_take_config(struct proxy *p, struct snapshot_config *next, char error[SNAPSHOT_ERROR])
@@ -191,6 +222,7 @@ bool proxy_take_config(struct proxy *p, struct snapshot_config *next, char error
     snapshot_config_unref(p->config);
     p->config = next;
     proxy_apply_log_settings(p);
+    watch_lists(p);
     if (ready)
         begin_serving(p);
     return true;
@@ -215,26 +247,10 @@ void proxy_reload(struct proxy *p, const char *why)
         proxy_say_snapshot(p, why);
 }
 
-static uint64_t file_hash(const char *path)
-{
-    unsigned char buffer[4096];
-    uint64_t hash = 14695981039346656037u; /* FNV-1a: tells a change, keeps no secret */
-    FILE *f = fopen(path, "re");
-    if (f == NULL)
-        return 0;
-    size_t n;
-    while ((n = fread(buffer, 1, sizeof buffer, f)) != 0) {
-        for (size_t i = 0; i < n; i++)
-            hash = (hash ^ buffer[i]) * 1099511628211u;
-    }
-    (void)fclose(f);
-    return hash;
-}
-
 static void on_config_changed(void *arg)
 {
     struct proxy *p = arg;
-    uint64_t hash = file_hash(p->path);
+    uint64_t hash = filehash(p->path);
     if (hash == 0 || hash == p->config_hash)
         return;
     p->config_hash = hash;
@@ -245,7 +261,7 @@ void proxy_watch_config(struct proxy *p)
 {
     const char *const paths[] = {p->path};
     struct watch_options options = {.paths = paths, .path_count = 1, .changed = on_config_changed, .arg = p};
-    p->config_hash = file_hash(p->path);
+    p->config_hash = filehash(p->path);
     if (strcmp(p->path, "-") != 0 && watch_start(&p->loop, &options, &p->config_watch) != 0)
         log_say(p->log, LOG_WARN, "config", "%s cannot be watched: SIGHUP alone reloads it", p->path);
 }
