@@ -170,6 +170,8 @@ bool decide_connection(struct decide *d, struct session *s, char *words, size_t 
     }
     s->verdict = (uint8_t)decision.verdict;
     s->rule = decision.rule >= 0 ? ruleset_name(policy->rules, (size_t)decision.rule) : NULL;
+    s->rule_body = decision.body;
+    s->rule_status = decision.status;
     if (decision.verdict != RULESET_REFUSE)
         return true;
     /* plaintext = allow says that such callers may come; rules may still say otherwise. */

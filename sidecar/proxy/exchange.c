@@ -127,7 +127,7 @@ static bool by_connection(struct ask *a, const struct session *s)
     if (s->verdict != RULESET_REFUSE)
         return true;
     a->exchange->rule = s->rule;
-    answer(a, 403, NULL);
+    answer(a, s->rule_status ? (int)s->rule_status : 403, s->rule_body);
     return false;
 }
 
@@ -165,7 +165,8 @@ static bool by_limits(struct ask *a, struct decide *d, const struct session *s)
     answer(a, decision.status ? (int)decision.status : 429, decision.body);
     (void)snprintf(a->retry_after, sizeof a->retry_after, "%llu",
                    (unsigned long long)((decision.retry_after + 999) / 1000));
-    a->extra[0] = (struct http_field){.name = HTTP_STR("retry-after"), .value = str(a->retry_after)};
+    a->extra[0] = (struct http_field){
+        .name = HTTP_STR("retry-after"), .value = str(a->retry_after), .spelling = "Retry-After"};
     a->add = a->extra;
     a->add_count = 1;
     return false;

@@ -76,6 +76,8 @@ struct session {
     uint64_t bytes[2];       /* payload received, by side */
     uint64_t *rule_state;    /* what the rules leave open for requests; heap; HTTP alone */
     const char *rule;        /* that decided last; its snapshot's; NULL: none did */
+    const char *rule_body;   /* and what it answers; NULL: the usual */
+    unsigned rule_status;    /* 0: the usual */
     struct tls_hello *hello; /* heap; where rules ask for it */
     uint16_t ca;             /* index in snapshot.trust of who judges the peer */
     uint32_t index;          /* of the inbound or outbound in runtime */

@@ -84,13 +84,23 @@ static bool is_live(const struct session *s)
     return s->state == SESSION_RELAY || (s->state == SESSION_CONNECT && s->inbound);
 }
 
-/* A rule that refuses now drains. */
+/* A rule that refuses now drains; of HTTP what is in work is finished, and further requests are told so. */
 static bool judge_by_rules(struct session *s)
 {
     char words[320];
-    if (decide_connection(s->worker->decide, s, words, sizeof words) ||
-        s->runtime->snapshot->shared->policy->inbound[s->index].http)
+    bool http = s->runtime->snapshot->shared->policy->inbound[s->index].http && !s->tcp;
+    if (http && s->state == SESSION_RELAY && s->codec == NULL && !s->sniff) {
+        condemn(s, TLS_ALERT_ACCESS_DENIED, "it began before its requests were looked at",
+                CONFIG_ON_UNTRUSTED_DRAIN);
+        return false;
+    }
+    if (decide_connection(s->worker->decide, s, words, sizeof words))
         return true;
+    if (http) {
+        if (s->codec)
+            codec_drain(s->codec, false);
+        return true;
+    }
     condemn(s, TLS_ALERT_ACCESS_DENIED, words, CONFIG_ON_UNTRUSTED_DRAIN);
     return false;
 }
