@@ -39,7 +39,7 @@ WERROR ?= -Werror
 CPPFLAGS := -D_GNU_SOURCE -DOUTRIDER_VERSION='"$(VERSION)"' -I. -isystem $(WOLFSSL)/include -isystem /usr/include/llhttp \
             -isystem /usr/share/include/llhttp -DWOLFSSL_USE_OPTIONS_H
 HARDEN := -fPIE -fstack-protector-strong $(shell $(CC) -fcf-protection=full -x c -c /dev/null -o /dev/null 2>/dev/null && echo -fcf-protection=full)
-CFLAGS_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(HARDEN) -ffunction-sections -fdata-sections
+CFLAGS_release := -O2 -g -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(HARDEN) -ffunction-sections -fdata-sections
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

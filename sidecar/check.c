@@ -99,7 +99,7 @@ int check_main(int argc, char **argv)
         return 2;
     }
     struct config_report report;
-    struct proxy_policy *policy;
+    struct proxy_policy *policy = NULL;
     struct config *config = check_load(path, &report, &policy);
     bool valid = config != NULL;
     config_report_print(&report, stderr);
