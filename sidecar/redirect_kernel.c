@@ -93,7 +93,7 @@ static bool answers(int fd, uint32_t last, bool (*each)(void *arg, const struct 
             goto done;
         }
         size_t left = (size_t)n;
-        for (const struct nlmsghdr *m = (const struct nlmsghdr *)(void *)buffer; NLMSG_OK(m, left);
+        for (struct nlmsghdr *m = (struct nlmsghdr *)(void *)buffer; NLMSG_OK(m, left);
              m = NLMSG_NEXT(m, left)) {
             if (m->nlmsg_type == NLMSG_ERROR) {
                 int err = -((const struct nlmsgerr *)NLMSG_DATA(m))->error;
