@@ -338,9 +338,7 @@ static void add_headers(struct builder *b)
         for (size_t k = 0; to->response && k < from->response_count; k++)
             to->recalls |= to->response[k] && (rules_program_phases(to->response[k]) & RULES_REQUEST) != 0;
         compile_trusted(b, to);
-        if ((from->x_forwarded_for && !headers_names_add(p->names, "x-forwarded-for", 15)) ||
-            (from->x_forwarded_proto && !headers_names_add(p->names, "x-forwarded-proto", 17)) ||
-            (from->forwarded && !headers_names_add(p->names, "forwarded", 9)))
+        if (!headers_names_add_plan(p->names, &to->plan))
             out_of_memory(b);
     }
 }
