@@ -102,7 +102,7 @@ const struct config_key config_keys[] = {
     {SECTION_INBOUND, KEY_STRINGS, "alpn", AT(inbound, alpn), .help = "Protocols to agree on by ALPN, most wanted first."},
     {SECTION_INBOUND, KEY_DURATION, "request_timeout", AT(inbound, request_timeout), IS("30s"), WORDS("off"), FROM(0, DAY), .help = "HTTP: for a request's head as a whole, and for each next piece of its body."},
     {SECTION_INBOUND, KEY_DURATION, "response_timeout", AT(inbound, response_timeout), IS("off"), WORDS("off"), FROM(0, DAY), .help = "HTTP: for the service to begin its answer, and for each next piece of it."},
-    {SECTION_INBOUND, KEY_DURATION, "keepalive_timeout", AT(inbound, keepalive_timeout), IS("75s"), WORDS("off"), FROM(0, DAY), .help = "HTTP/1: how long a connection may wait for its next request."},
+    {SECTION_INBOUND, KEY_DURATION, "keepalive_timeout", AT(inbound, keepalive_timeout), IS("75s"), WORDS("off"), FROM(0, DAY), .help = "HTTP: how long a connection may wait for its next request."},
     LIMITS(SECTION_INBOUND, inbound, "5s"),
 
     {SECTION_OUTBOUND, KEY_ADDR, "listen", AT(outbound, listen), .help = "Where the local service connects to: a loopback address or a UNIX socket."},

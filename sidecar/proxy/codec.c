@@ -400,8 +400,12 @@ void codec_drain(struct codec *c, bool now)
 
 void codec_timeout(struct codec *c)
 {
-    if (c->kind != CODEC_HTTP1 || c->ending)
+    if (c->ending)
         return;
+    if (c->kind == CODEC_HTTP2) {
+        codec_drain(c, true);
+        return;
+    }
     struct http1_sink sink = sink1(c);
     settle(c, result1(http1_timeout(c->http1, &sink)));
 }
@@ -414,8 +418,10 @@ bool codec_blocked(const struct codec *c, enum session_side side)
 uint64_t codec_deadline(const struct codec *c)
 {
     const struct config_inbound *config = c->session->runtime->inbound[c->session->index].config;
-    if (c->kind != CODEC_HTTP1)
-        return 0;
+    if (c->kind == CODEC_HTTP2)
+        return config->keepalive_timeout && http2_streams(c->http2) == 0
+                   ? c->session->activity + config->keepalive_timeout
+                   : 0;
     struct http1_progress p = http1_progress(c->http1);
     switch (p.phase) {
     case HTTP1_IDLE: return config->keepalive_timeout ? p.since_ms + config->keepalive_timeout : 0;

@@ -73,7 +73,8 @@ void session_arm(struct session *s)
     uint64_t due = next_deadline(s);
     if (due == 0) {
         wheel_clear(&s->worker->wheel, &s->timer);
-    } else if (!wheel_is_set(&s->timer) || s->timer.due != due) {
+    } else if (!wheel_is_set(&s->timer) || s->timer.due > due) {
+        /* One that is set sooner is left: when it is told, session_timer() finds that there is time yet. */
         wheel_set(&s->worker->wheel, &s->timer, due);
         worker_timer_update(s->worker);
     }
