@@ -17,7 +17,7 @@ case "$1" in
         nghttp2-client nghttp2-server apache2 python3-websockets python3-grpcio"
         command -v node >/dev/null || want="$want nodejs" ;;
     check)
-        want="clang-format clang-tidy cppcheck shellcheck python3"
+        want="clang clang-format clang-tidy cppcheck shellcheck python3"
         command -v npm >/dev/null || want="$want nodejs npm" ;;
     bench) want="haproxy nginx libnginx-mod-stream hitch stunnel4 openssl procps python3" ;;
     image) want="buildah mmdebstrap" ;;
