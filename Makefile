@@ -54,7 +54,8 @@ CC := $(CLANG)
 endif
 ifeq ($(STATIC),1)
 # glibc's warnings on its resolver: names go by c-ares, which needs nothing of that (tests/e2e/static.bats proves it).
-LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS)) $(shell $(CC) -Wl,--no-warnings -shared -o /dev/null -x c /dev/null 2>/dev/null && echo -Wl,--no-warnings)
+# Relocations packed: 50 KB less.
+LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS)) -Wl,-z,pack-relative-relocs $(shell $(CC) -Wl,--no-warnings -shared -o /dev/null -x c /dev/null 2>/dev/null && echo -Wl,--no-warnings)
 endif
 
 LIBDIR := /usr/lib/$(MULTIARCH)
