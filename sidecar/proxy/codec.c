@@ -410,6 +410,11 @@ void codec_timeout(struct codec *c)
     settle(c, result1(http1_timeout(c->http1, &sink)));
 }
 
+bool codec_idle(const struct codec *c)
+{
+    return c->kind == CODEC_HTTP1 ? http1_streams(c->http1) == 0 : http2_streams(c->http2) == 0;
+}
+
 bool codec_blocked(const struct codec *c, enum session_side side)
 {
     return c->kind == CODEC_HTTP1 && http1_blocked(c->http1, side == DOWN ? HTTP1_DOWN : HTTP1_UP);

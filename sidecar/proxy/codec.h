@@ -75,6 +75,8 @@ void codec_timeout(struct codec *codec);
 
 /* Whether reading from SIDE has to wait. */
 bool codec_blocked(const struct codec *codec, enum session_side side);
+/* No request is open. */
+bool codec_idle(const struct codec *codec);
 /* When the codec's patience ends, in ms of the loop's clock; 0: never. */
 uint64_t codec_deadline(const struct codec *codec);
 

@@ -323,8 +323,8 @@ static void ended(struct session *s, enum session_side side)
     if (leg->in_end)
         return;
     /* FIN without close_notify: what TLS carried may have been cut (RFC 8446 section 6.1), unless we had
-     * ended first and the peer just goes. */
-    if (leg->tls && !leg->out_end)
+     * ended first and the peer just goes, or HTTP's own framing says that nothing is missing. */
+    if (leg->tls && !leg->out_end && !(s->codec && side == DOWN && codec_idle(s->codec)))
         lose(s, side, SESSION_END_TRUNCATED, "TLS ended without close_notify");
     else
         end_of(s, side);

@@ -739,3 +739,31 @@ drain_delay = 0s' reconfigure
     call /silent >/dev/null
     not grep -q silent server.log
 }
+
+@test "a caller that goes without close_notify: an end between requests, a truncation within one" {
+    ports SERVICE
+    nginx_service
+    echo here >www/k
+    house
+    cat >go.py <<'PY'
+import socket, ssl, sys
+pki, port = sys.argv[1], int(sys.argv[2])
+context = ssl.create_default_context(cafile=pki + "/ca.crt")
+context.load_cert_chain(pki + "/client.crt", pki + "/client.key")
+def connect():
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="server.test")
+s = connect()
+s.sendall(b"GET /k HTTP/1.1\r\nHost: server.test\r\n\r\n")
+answer = b""
+while not answer.endswith(b"here\n"):
+    answer += s.recv(4096)
+s.close()  # no unwrap(): FIN alone
+s = connect()
+s.sendall(b"PUT /up HTTP/1.1\r\nHost: server.test\r\nContent-Length: 10\r\n\r\nabc")
+s.close()
+PY
+    python3 go.py "$PKI" "$IN"
+    wait_for_log server '"event":"session".*"end":"closed"'
+    wait_for_log server '"event":"session".*"end":"truncated"'
+    [ "$(grep -c '"end":"truncated"' "$T/server.log")" = 1 ]
+}
