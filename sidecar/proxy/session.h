@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A session: one connection that was accepted (down) and the one made for it (up), TLS on one of them, from
- * accept to the line in the log. session.c is its life, relay.c moves its bytes, verdict.c judges it.
+ * accept to the line in the log. opening.c is its beginning, session.c its deadlines and its end, relay.c
+ * moves its bytes, verdict.c judges it.
  *
  *   inbound:   [PROXY header] -> ClientHello -> handshake -> connect to the service -> relay
  *   outbound:  connect to the peer -> handshake -> relay
@@ -165,6 +166,8 @@ void session_linger(struct session *s, enum session_end end, const char *why);
 void session_connect(struct session *s);
 /* Ends it: logs, counts, closes; RESET: by RST. */
 void session_finish(struct session *s, enum session_end end, const char *why, bool reset);
+/* Its handshake is over, one way or the other: it counts as half-open no more. */
+void session_not_half_open(struct session *s);
 /* Sets the next deadline. */
 void session_arm(struct session *s);
 /* An endpoint of it has closed. */
