@@ -14,7 +14,7 @@ enum { RFC9440_MAX = 10 * 1024, RFC9440_CHAIN_MAX = 16 * 1024, ATTRIBUTES_MAX = 
 static struct http_str moved(struct http_str from, char **to)
 {
     struct http_str copy = {from.p ? *to : NULL, from.n};
-    if (from.n != 0)
+    if (from.p && from.n != 0)
         memcpy(*to, from.p, from.n);
     *to += from.n;
     return copy;

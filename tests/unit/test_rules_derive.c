@@ -138,10 +138,8 @@ static void test_small_pools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_extension),
-        cmocka_unit_test(test_args),
-        cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_languages_and_media_type),
+        cmocka_unit_test(test_extension),   cmocka_unit_test(test_args),
+        cmocka_unit_test(test_headers),     cmocka_unit_test(test_languages_and_media_type),
         cmocka_unit_test(test_small_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
