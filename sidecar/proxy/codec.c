@@ -428,6 +428,9 @@ uint64_t codec_deadline(const struct codec *c)
                    ? c->session->activity + config->keepalive_timeout
                    : 0;
     struct http1_progress p = http1_progress(c->http1);
+    /* Chosen by ALPN, and fed nothing yet. */
+    if (p.since_ms == 0)
+        p.since_ms = c->session->activity;
     switch (p.phase) {
     case HTTP1_IDLE: return config->keepalive_timeout ? p.since_ms + config->keepalive_timeout : 0;
     case HTTP1_HEAD: return config->request_timeout ? p.since_ms + config->request_timeout : 0;
