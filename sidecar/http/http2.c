@@ -200,6 +200,8 @@ static enum http2_result leave(struct http2_conn *c)
         http2_flush_run(c);
         http2_linger_age(c);
         http2_flow_settle(c);
+        if (c->lost_status && c->last_id)
+            http2_drain_final(c);
         bool final = c->refusing || c->peer[HTTP2_DOWN].gone_away || c->up_last < HTTP2_STREAM_MAX;
         if (final && c->nstreams == 0 && !c->done) {
             c->done = true;
@@ -240,6 +242,15 @@ enum http2_result http2_service_lost(struct http2_conn *c, int status, const cha
     if (c->dead)
         return HTTP2_CLOSE;
     enter(c, sink);
+    if (c->last_id == 0 && !c->refusing && !c->peer[HTTP2_DOWN].gone_away) {
+        /* Its preface alone has set the dial going. A GOAWAY would tell it nothing of why. */
+        c->up_lost = true;
+        c->peer[HTTP2_UP].credit = 0;
+        c->lost_status = status;
+        c->lost_message = message;
+        (void)!http2_own_settings(c);
+        return leave(c);
+    }
     die(c, HTTP2_UP, HTTP2_NO_ERROR, "the service is gone");
     lose_all(c, status, message, HTTP2_ANSWERED, HTTP2_RESET_UP);
     return leave(c);

@@ -180,7 +180,8 @@ enum http2_result http2_eof(struct http2_conn *conn, enum http2_side side, const
 
 /* The service could not be reached or is gone: requests without a response are answered with `status` (502,
  * 503, 504; grpc-status 14 UNAVAILABLE) and `message`, others are reset, the client gets GOAWAY. Returns
- * HTTP2_CLOSE. */
+ * HTTP2_CLOSE; but HTTP2_MORE where the client has made no request yet: its first will be told so, and then
+ * it gets GOAWAY. message must outlive the connection. */
 enum http2_result http2_service_lost(struct http2_conn *conn, int status, const char *message,
                                      const struct http2_sink *sink);
 

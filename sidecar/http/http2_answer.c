@@ -30,6 +30,9 @@ static struct http_str encode(struct http_str message, char *out)
 {
     static const char hex[] = "0123456789ABCDEF";
     size_t n = 0;
+    /* What ends the last line of a body ends no message. */
+    while (message.n && (message.p[message.n - 1] == '\n' || message.p[message.n - 1] == '\r'))
+        message.n--;
     for (size_t i = 0; i < message.n && i < GRPC_MESSAGE_MAX; i++) {
         unsigned char b = (unsigned char)message.p[i];
         if (b >= 0x20 && b <= 0x7e && b != '%') {
@@ -103,7 +106,7 @@ static void stop(struct http2_conn *c, unsigned i, bool reset)
 static void linger(struct http2_conn *c, const struct http2_stream *st)
 {
     /* Without window it may wait for ever. */
-    if (http2_flow_left(c, st, HTTP2_DOWN) <= 0 || c->dead) {
+    if (http2_flow_left(c, st, HTTP2_DOWN) <= 0 || c->up_lost) {
         http2_reset(c, HTTP2_DOWN, st->id, HTTP2_NO_ERROR);
         return;
     }

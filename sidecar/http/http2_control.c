@@ -137,6 +137,21 @@ static bool acknowledged(struct http2_conn *c, enum http2_side side)
     return !first.table || http2_deflate_limit(c, http2_other(side), first.table_min, first.table_size);
 }
 
+bool http2_own_settings(struct http2_conn *c)
+{
+    struct http2_peer *up = &c->peer[HTTP2_UP];
+    bool ok = true;
+    if (!c->peer[HTTP2_DOWN].greeted)
+        http2_greet(c);
+    for (unsigned i = 0; ok && i < up->nunacked; i++) {
+        const struct http2_unacked *u = &up->unacked[i];
+        http2_emit_frame(c, HTTP2_DOWN, HTTP2_SETTINGS, HTTP2_FLAG_ACK, 0, NULL, 0);
+        ok = !u->table || http2_deflate_limit(c, HTTP2_DOWN, u->table_min, u->table_size);
+    }
+    up->nunacked = 0;
+    return ok;
+}
+
 /* What side said, for the other; own: with our part, as it is the first that the other hears. */
 static void put_stated(struct http2_conn *c, enum http2_side side, const struct stated *said, bool own,
                        struct settings_out *out)
@@ -202,7 +217,7 @@ bool http2_settings(struct http2_conn *c, enum http2_side side, const uint8_t *p
                       .table_size = said.value[HTTP2_SET_HEADER_TABLE_SIZE],
                   });
     allow(c, side);
-    return true;
+    return !c->up_lost || http2_own_settings(c);
 }
 
 /* --- PING and drain ---------------------------------------------------------------------------------- */
@@ -236,6 +251,10 @@ bool http2_ping(struct http2_conn *c, enum http2_side side, const uint8_t *p)
             return http2_fail(c, side, HTTP2_ENHANCE_YOUR_CALM, "too many PING frames");
         if (ack)
             return true; /* for nothing that is known */
+        if (c->up_lost) {
+            http2_emit_frame(c, side, HTTP2_PING, HTTP2_FLAG_ACK, 0, p, 8);
+            return true;
+        }
         c->peer[http2_other(side)].pings++;
     }
     http2_emit_frame(c, http2_other(side), HTTP2_PING, ack ? HTTP2_FLAG_ACK : 0, 0, p, 8);

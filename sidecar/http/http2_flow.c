@@ -48,7 +48,7 @@ void http2_flow_settle(struct http2_conn *c)
         int64_t due = spare(c, side);
         if (side == HTTP2_UP && s->credit >= SHORT)
             due -= c->reserve;
-        if (due <= 0 || !s->greeted)
+        if (due <= 0 || !s->greeted || (side == HTTP2_UP && c->up_lost))
             continue;
         s->credit += due;
         http2_grant(c, side, 0, (uint32_t)due);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
 #include "sidecar/http/http2_private.h"
 
 /* --- passing on -------------------------------------------------------------------------------------- */
@@ -50,6 +52,9 @@ static bool answer_plainly(struct http2_conn *c, struct http2_stream *st, int st
 static bool pass_request(struct http2_conn *c, struct http2_stream *st, const struct http2_section *s,
                          const struct http2_verdict *verdict)
 {
+    if (c->lost_status)
+        return answer_plainly(c, st, c->lost_status,
+                              (struct http_str){c->lost_message, strlen(c->lost_message)});
     struct http2_stream *listed = http2_stream_insert(c, st);
     if (!listed)
         return refuse(c, st);

@@ -194,12 +194,14 @@ struct http2_conn {
     int64_t reserve;    /* of the client's connection window: what is kept for answers of our own */
     uint64_t filled_ms; /* when tokens were filled up */
 
-    bool draining;      /* http2_drain was called */
-    bool refusing;      /* ... and the final GOAWAY sent */
-    bool pinging;       /* ... and its PING waits for the answer */
-    bool up_lost;       /* the service gets nothing any more */
-    bool done;          /* nothing is left to do */
-    bool dead;          /* a call returned HTTP2_CLOSE */
+    bool draining;   /* http2_drain was called */
+    bool refusing;   /* ... and the final GOAWAY sent */
+    bool pinging;    /* ... and its PING waits for the answer */
+    bool up_lost;    /* the service gets nothing any more */
+    bool done;       /* nothing is left to do */
+    bool dead;       /* a call returned HTTP2_CLOSE */
+    int lost_status; /* ... before the client's first request, which gets this for an answer; 0: it did not */
+    const char *lost_message;
     uint32_t up_last;   /* the service's GOAWAY; HTTP2_STREAM_MAX: all are welcome */
     uint32_t down_last; /* likewise what the client was told */
     struct http2_why why;
@@ -283,6 +285,8 @@ bool http2_priority(struct http2_conn *c, enum http2_side side, const uint8_t *p
 bool http2_unknown(struct http2_conn *c, enum http2_side side, const uint8_t *p);
 /* SETTINGS of our own for a client to which the service has said nothing yet. */
 void http2_greet(struct http2_conn *c);
+/* The service is gone before the client's first request: its part in what the client said is ours. */
+bool http2_own_settings(struct http2_conn *c);
 /* A drain's PING and the final GOAWAY. */
 void http2_drain_ping(struct http2_conn *c);
 void http2_drain_final(struct http2_conn *c);

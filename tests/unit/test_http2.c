@@ -191,7 +191,7 @@ static void answers_by_verdict(void **state)
     wire_headers(w, HTTP2_DOWN, 1, false, WIRE_GRPC);
     assert_string_equal(wire_log(w, HTTP2_DOWN),
                         "HEADERS 1 END :status=200 content-type=application/grpc grpc-status=8 "
-                        "grpc-message=50%25 too %C3%A9lev%0A retry-after=7\n");
+                        "grpc-message=50%25 too %C3%A9lev retry-after=7\n");
     assert_string_equal(wire_ends(w), "1 answered code=0 status=200 grpc=8 up=0 down=0 user=8\n");
     /* The client has lent nothing yet: no body. */
     wire_headers(w, HTTP2_DOWN, 3, true, WIRE_GET);
@@ -524,9 +524,62 @@ static void tells_of_a_service_that_never_was(void **state)
         "SETTINGS 3=256 6=65536\nHEADERS 1 END :status=200 content-type=application/grpc grpc-status=14 "
         "grpc-message=no\nGOAWAY 1 0 \n");
     wire_free(w);
+}
+
+/* The preface alone makes the sidecar connect: who sends its first request a moment later is told on it. */
+static void tells_the_first_request_of_a_service_lost_before_it(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new();
+    wire_feed(w, HTTP2_DOWN, HTTP2_PREFACE, 24);
+    wire_send(w, HTTP2_DOWN, HTTP2_SETTINGS, 0, 0, "\0\1\0\0\0\0", 6);
+    wire_send(w, HTTP2_DOWN, HTTP2_PING, 0, 0, "12345678", 8);
+    assert_int_equal(http2_service_lost(w->conn, 502, "no\n", &w->sink), HTTP2_MORE);
+    assert_int_equal(http2_state(w->conn), HTTP2_OPEN);
+    assert_string_equal(wire_log(w, HTTP2_DOWN), "SETTINGS 3=256 6=65536\nSETTINGS ACK\n");
+    wire_log(w, HTTP2_UP);
+    wire_send(w, HTTP2_DOWN, HTTP2_SETTINGS, 1, 0, NULL, 0);
+    wire_send(w, HTTP2_DOWN, HTTP2_SETTINGS, 0, 0, NULL, 0);
+    wire_send(w, HTTP2_DOWN, HTTP2_PING, 0, 0, "12345678", 8);
+    assert_string_equal(wire_log(w, HTTP2_DOWN), "SETTINGS ACK\nPING ACK 31..38\n");
+    assert_int_equal(w->conn->peer[HTTP2_DOWN].table_size, 0);
+    struct wire_bytes b = {0};
+    wire_put_headers(w, &b, HTTP2_DOWN, 1, false, WIRE_GRPC);
+    wire_put_headers(w, &b, HTTP2_DOWN, 3, true, WIRE_GET);
+    wire_feed(w, HTTP2_DOWN, b.p, b.n);
+    free(b.p);
+    assert_string_equal(
+        wire_log(w, HTTP2_DOWN),
+        "HEADERS 1 END :status=200 content-type=application/grpc grpc-status=14 grpc-message=no\n"
+        "RST_STREAM 1 0\nHEADERS 3 :status=502 content-type=text/plain content-length=3\nDATA 3 3 END\n"
+        "GOAWAY 3 0 \n");
+    assert_string_equal(wire_log(w, HTTP2_UP), "");
+    assert_string_equal(wire_ends(w), "1 answered code=0 status=200 grpc=14 up=0 down=0 user=8\n"
+                                      "3 answered code=0 status=502 grpc=-1 up=0 down=3 user=10\n");
+    assert_int_equal(http2_state(w->conn), HTTP2_DONE);
+    wire_free(w);
+
+    /* Rules come first; and who has sent nothing at all is greeted. */
     w = wire_new();
-    assert_int_equal(http2_eof(w->conn, HTTP2_UP, &w->sink), HTTP2_CLOSE);
+    assert_int_equal(http2_eof(w->conn, HTTP2_UP, &w->sink), HTTP2_MORE);
+    assert_string_equal(wire_log(w, HTTP2_DOWN), "SETTINGS 3=256 6=65536\n");
+    wire_feed(w, HTTP2_DOWN, HTTP2_PREFACE, 24);
+    wire_send(w, HTTP2_DOWN, HTTP2_SETTINGS, 0, 0, NULL, 0);
+    w->verdict = (struct http2_verdict){.status = 403, .grpc_status = 7};
+    wire_headers(w, HTTP2_DOWN, 1, true, WIRE_GRPC);
+    assert_string_equal(
+        wire_log(w, HTTP2_DOWN),
+        "SETTINGS ACK\nHEADERS 1 END :status=200 content-type=application/grpc grpc-status=7\n"
+        "GOAWAY 1 0 \n");
+    assert_int_equal(http2_state(w->conn), HTTP2_DONE);
+    wire_free(w);
+
+    /* Nor is a drain held up by it. */
+    w = wire_new();
+    assert_int_equal(http2_eof(w->conn, HTTP2_UP, &w->sink), HTTP2_MORE);
+    http2_drain(w->conn, true, &w->sink);
     assert_string_equal(wire_log(w, HTTP2_DOWN), "SETTINGS 3=256 6=65536\nGOAWAY 0 0 \n");
+    assert_int_equal(http2_state(w->conn), HTTP2_DONE);
     wire_free(w);
 }
 
@@ -657,6 +710,7 @@ int main(void)
         cmocka_unit_test(passes_the_clients_goaway),
         cmocka_unit_test(tells_of_a_lost_service),
         cmocka_unit_test(tells_of_a_service_that_never_was),
+        cmocka_unit_test(tells_the_first_request_of_a_service_lost_before_it),
         cmocka_unit_test(tells_of_a_client_gone),
         cmocka_unit_test(a_broken_service_is_a_502),
         cmocka_unit_test(keeps_many_streams_apart),
