@@ -75,7 +75,7 @@ UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(OUT)/tools/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-long check bench demo image oci test-kind install clean distclean \
+.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-long check bench bench-guard demo image oci test-kind install clean distclean \
         help format asan tsan tools
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -85,7 +85,7 @@ all: $(BIN) $(OUT)/bin/certrotate
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
-	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-long check test-kind bench demo image oci install clean"
+	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-long check test-kind bench bench-guard demo image oci install clean"
 
 deps: $(DEPS)
 
@@ -182,6 +182,11 @@ check: $(DEPS)
 
 bench: all tools
 	@tests/bench/run.sh $(OUT)/bin $(OUT)/tools
+
+# Instructions, allocations and system calls of an exchange beside those recorded; GUARD=--record writes them anew.
+GUARD ?=
+bench-guard: all
+	@tests/bench/guard.sh $(OUT)/bin $(GUARD)
 
 demo: all
 	@deploy/demo/demo.sh $(OUT)/bin

@@ -3,7 +3,7 @@
 #
 # Looks for the Debian packages that a purpose needs and installs what is missing where that is possible.
 #
-#   packages.sh build|test|check|bench|image|demo
+#   packages.sh build|test|check|bench|guard|image|demo
 #
 # As root on a Debian-like system it installs them and says so; elsewhere it stops with the one line to run.
 set -eu
@@ -20,9 +20,10 @@ case "$1" in
         want="clang clang-format clang-tidy cppcheck shellcheck python3"
         command -v npm >/dev/null || want="$want nodejs npm" ;;
     bench) want="haproxy nginx libnginx-mod-stream hitch stunnel4 openssl procps python3" ;;
+    guard) want="valgrind openssl python3" ;;
     image) want="buildah mmdebstrap" ;;
     demo) want="openssl curl python3" ;;
-    *) echo "usage: packages.sh build|test|check|bench|image|demo" >&2; exit 2 ;;
+    *) echo "usage: packages.sh build|test|check|bench|guard|image|demo" >&2; exit 2 ;;
 esac
 
 missing=
