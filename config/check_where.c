@@ -5,19 +5,6 @@
 
 #include "config/build.h"
 #include "config/report.h"
-#include "config/value.h"
-
-/* Whether an expression looks at a field of HTTP; what stands within strings does not count. */
-static bool looks_at_http(const struct config_text *t)
-{
-    for (size_t i = 0; i < t->length; i++) {
-        if (t->text[i] == '"')
-            i = config_value_string_end(t->text, i);
-        else if (strncmp(t->text + i, "http.", 5) == 0)
-            return true;
-    }
-    return false;
-}
 
 static void check_names(struct config_build *b, const struct config_strings *names)
 {
@@ -40,11 +27,11 @@ static void check_names(struct config_build *b, const struct config_strings *nam
 }
 
 /*
- * What needs HTTP (a rule on http.*, a limit, [headers]) against the inbounds where it applies: one that may
+ * What needs HTTP (a limit, [headers]; of rules only their programs tell) against the inbounds where it applies: one that may
  * carry anything else must say which way it wants that, and one that carries TCP alone makes it pointless.
  */
 static void need_http(struct config_build *b, const struct config_lines_section *s,
-                      const struct config_strings *inbounds, const char *what, bool *told)
+                      const struct config_strings *inbounds, bool *told)
 {
     const struct config *c = b->config;
     char label[CONFIG_LABEL_MAX];
@@ -63,25 +50,15 @@ static void need_http(struct config_build *b, const struct config_lines_section 
         } else if (in->protocol == CONFIG_PROTOCOL_AUTO && !in->tcp_fallback_allow && !told[i]) {
             config_build_tell(
                 b, CONFIG_ERROR, b->origin[SECTION_INBOUND][i], "protocol", NULL,
-                "%s (line %u)%s cannot hold for what is not HTTP: write protocol = http, or tcp_fallback = "
+                "%s (line %u) cannot hold for what is not HTTP: write protocol = http, or tcp_fallback = "
                 "allow to let it pass",
-                label, s->place.line, what);
+                label, s->place.line);
             told[i] = true;
         }
     }
     if (tcp && (inbounds->count > 0 || without == applies))
-        config_build_tell(b, CONFIG_WARNING, s, s->kind->id == SECTION_RULE ? "expression" : NULL, NULL,
-                          "%s%s has no effect on [inbound %s]: its protocol is tcp", label, what, tcp);
-}
-
-static void check_rules(struct config_build *b, bool *told)
-{
-    for (size_t i = 0; i < b->config->rule_count; i++) {
-        const struct config_rule *r = &b->config->rule[i];
-        check_names(b, &r->inbound);
-        if (r->enabled && looks_at_http(&r->expression))
-            need_http(b, b->origin[SECTION_RULE][i], &r->inbound, " on http.*", told);
-    }
+        config_build_tell(b, CONFIG_WARNING, s, NULL, NULL,
+                          "%s has no effect on [inbound %s]: its protocol is tcp", label, tcp);
 }
 
 static void check_limits(struct config_build *b, bool *told)
@@ -89,7 +66,7 @@ static void check_limits(struct config_build *b, bool *told)
     for (size_t i = 0; i < b->config->ratelimit_count; i++) {
         const struct config_ratelimit *r = &b->config->ratelimit[i];
         check_names(b, &r->inbound);
-        need_http(b, b->origin[SECTION_RATELIMIT][i], &r->inbound, "", told);
+        need_http(b, b->origin[SECTION_RATELIMIT][i], &r->inbound, told);
     }
     for (size_t i = 0; i < b->config->quarantine_count; i++)
         check_names(b, &b->config->quarantine[i].inbound);
@@ -114,7 +91,7 @@ static void check_headers(struct config_build *b, bool *told)
         const struct config_headers *h = &b->config->headers[i];
         const struct config_lines_section *s = b->origin[SECTION_HEADERS][i];
         check_names(b, &h->inbounds);
-        need_http(b, s, &h->inbounds, "", told);
+        need_http(b, s, &h->inbounds, told);
         for (size_t j = 0; j < h->request_count; j++)
             check_header(b, &h->request[j]);
         for (size_t j = 0; j < h->response_count; j++)
@@ -158,7 +135,8 @@ bool config_check_where(struct config_build *b)
         return false;
     for (size_t i = 0; i < b->config->ca_count; i++)
         check_names(b, &b->config->ca[i].inbounds);
-    check_rules(b, told);
+    for (size_t i = 0; i < b->config->rule_count; i++)
+        check_names(b, &b->config->rule[i].inbound);
     check_limits(b, told);
     check_headers(b, told);
     check_nobody(b);

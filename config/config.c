@@ -10,7 +10,7 @@
 #include "config/build.h"
 #include "config/report.h"
 
-struct config *config_parse(const char *path, const char *text, size_t length, struct config_report *report)
+struct config *config_scan(const char *path, const char *text, size_t length, struct config_report *report)
 {
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         text += 3;
@@ -36,12 +36,21 @@ struct config *config_parse(const char *path, const char *text, size_t length, s
     if (!ok)
         config_report_no_memory(report);
     config_arena_free(scratch);
-    if (report->errors > 0 || !b.config) {
+    if (!ok) {
         config_arena_free(arena);
         return NULL;
     }
     b.config->arena = arena;
     return b.config;
+}
+
+struct config *config_parse(const char *path, const char *text, size_t length, struct config_report *report)
+{
+    struct config *config = config_scan(path, text, length, report);
+    if (report->errors == 0)
+        return config;
+    config_free(config);
+    return NULL;
 }
 
 /* At most one byte more than a configuration may have. NULL: errno says why. */
@@ -73,7 +82,7 @@ static char *read_file(const char *path, size_t *length)
     return text;
 }
 
-struct config *config_load(const char *path, struct config_report *report)
+struct config *config_scan_file(const char *path, struct config_report *report)
 {
     size_t length;
     char *text = read_file(path, &length);
@@ -83,9 +92,18 @@ struct config *config_load(const char *path, struct config_report *report)
         config_report_add(report, CONFIG_ERROR, (struct config_place){0}, 0, NULL, "cannot be read: %s", why);
         return NULL;
     }
-    struct config *config = config_parse(path, text, length, report);
+    struct config *config = config_scan(path, text, length, report);
     free(text);
     return config;
+}
+
+struct config *config_load(const char *path, struct config_report *report)
+{
+    struct config *config = config_scan_file(path, report);
+    if (report->errors == 0)
+        return config;
+    config_free(config);
+    return NULL;
 }
 
 void config_free(struct config *config)

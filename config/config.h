@@ -414,6 +414,16 @@ struct config *config_load(const char *path, struct config_report *report)
 struct config *config_parse(const char *path, const char *text, size_t length, struct config_report *report)
     __attribute__((warn_unused_result));
 
+/*
+ * The same two, but where there are errors they return what could be read nevertheless, so that other rooms
+ * can add theirs to the report. It is good for nothing else: names of sections and texts may be NULL in it,
+ * and what was wrong has its default.
+ */
+struct config *config_scan_file(const char *path, struct config_report *report)
+    __attribute__((warn_unused_result));
+struct config *config_scan(const char *path, const char *text, size_t length, struct config_report *report)
+    __attribute__((warn_unused_result));
+
 void config_free(struct config *config); /* NULL is fine */
 
 /* Where the byte at OFFSET (up to the length itself) of a text stands in the file. */

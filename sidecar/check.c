@@ -39,7 +39,7 @@ struct config *check_load(const char *path, struct config_report *report, struct
     struct proxy_policy *made = NULL;
     if (policy)
         *policy = NULL;
-    struct config *config = config_load(path, report);
+    struct config *config = config_scan_file(path, report);
     if (config == NULL)
         return NULL;
     check_names(&config->tls.ciphers, tls_cipher_known, "cipher suite", report);
@@ -48,14 +48,15 @@ struct config *check_load(const char *path, struct config_report *report, struct
         check_patterns(&config->inbound[i].allow_san, report);
     for (size_t i = 0; i < config->outbound_count; i++)
         check_patterns(&config->outbound[i].allow_san, report);
-    if (report->errors == 0)
-        made = proxy_policy_new(config, report, error);
-    if (made && policy)
-        *policy = made;
-    else
-        proxy_policy_free(made);
-    if (made)
+    made = proxy_policy_new(config, report, error);
+    if (made && report->errors == 0) {
+        if (policy)
+            *policy = made;
+        else
+            proxy_policy_free(made);
         return config;
+    }
+    proxy_policy_free(made);
     config_free(config);
     return NULL;
 }

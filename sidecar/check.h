@@ -7,8 +7,9 @@
 #include "sidecar/proxy/policy.h"
 
 /*
- * As config_load(), with the names of ciphers and groups and the SAN patterns checked as well, and *POLICY
- * made of it, which the caller owns, too (unless POLICY is NULL).
+ * As config_load(), with the names of ciphers and groups, the SAN patterns, rules and lists checked as well,
+ * whatever else is wrong with the file, and *POLICY made of it, which the caller owns, too (unless POLICY is
+ * NULL).
  */
 struct config *check_load(const char *path, struct config_report *report, struct proxy_policy **policy)
     __attribute__((warn_unused_result));

@@ -26,6 +26,8 @@ struct builder {
     struct config_report *report;
     char *error; /* the first, in words */
     bool failed;
+    bool skipped; /* something was left out that is wrong in the file itself, as config/ has told */
+    bool *told;   /* parallel to the inbounds: that rules on requests need HTTP there */
     struct rules_limits limits;
 };
 
@@ -165,7 +167,7 @@ static const struct rules_list *find_list(void *arg, const char *name, size_t si
     const struct config *config = b->policy->config;
     for (size_t i = 0; i < config->list_count; i++) {
         const struct config_list *list = &config->list[i];
-        if (strlen(list->name) != size || memcmp(list->name, name, size) != 0)
+        if (list->name == NULL || strlen(list->name) != size || memcmp(list->name, name, size) != 0)
             continue;
         switch (list->kind) {
         case CONFIG_LIST_STRING: return make_list(b, i, RULES_LIST_STRINGS);
@@ -194,6 +196,24 @@ bool proxy_policy_lists_changed(const struct proxy_policy *policy, uint64_t *now
     return changed;
 }
 
+/* A list that no rule names is read all the same: a mistake in it is one. */
+static void read_lists(struct builder *b)
+{
+    static const enum rules_list_kind kinds[] = {[CONFIG_LIST_AUTO] = RULES_LIST_STRINGS,
+                                                 [CONFIG_LIST_STRING] = RULES_LIST_STRINGS,
+                                                 [CONFIG_LIST_INTEGER] = RULES_LIST_INTEGERS,
+                                                 [CONFIG_LIST_IP] = RULES_LIST_IPS,
+                                                 [CONFIG_LIST_FINGERPRINT] = RULES_LIST_FINGERPRINTS,
+                                                 [CONFIG_LIST_SERIAL] = RULES_LIST_SERIALS};
+    const struct config *config = b->policy->config;
+    for (size_t i = 0; i < config->list_count; i++) {
+        if (config->list[i].name == NULL)
+            b->skipped = true;
+        else if (config->list[i].kind != CONFIG_LIST_AUTO)
+            (void)make_list(b, i, kinds[config->list[i].kind]);
+    }
+}
+
 /* --- rules and rate limits --- */
 
 static struct rules_env env_of(struct builder *b, uint8_t phases)
@@ -205,11 +225,57 @@ static struct rules_env env_of(struct builder *b, uint8_t phases)
                               .list_arg = b};
 }
 
+static bool has(const struct config_strings *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->item[i], name) == 0)
+            return true;
+    }
+    return names->count == 0;
+}
+
+/* A rule that looks at requests, against the protocols of the inbounds where it applies. */
+static void need_http(struct builder *b, const struct config_rule *rule)
+{
+    const struct config *config = b->policy->config;
+    const char *tcp = NULL;
+    size_t applies = 0, without = 0;
+    for (size_t i = 0; i < config->inbound_count; i++) {
+        const struct config_inbound *in = &config->inbound[i];
+        const char *name = in->name ? in->name : "";
+        char message[POLICY_ERROR];
+        if (!has(&rule->inbound, name))
+            continue;
+        applies++;
+        if (in->protocol == CONFIG_PROTOCOL_TCP) {
+            without++;
+            tcp = tcp ? tcp : name;
+        } else if (in->protocol == CONFIG_PROTOCOL_AUTO && !in->tcp_fallback_allow && !b->told[i]) {
+            (void)snprintf(message, sizeof message,
+                           "[rule %s] (line %u) looks at requests and cannot hold for what is not HTTP: write "
+                           "protocol = http, or tcp_fallback = allow to let it pass",
+                           rule->name, rule->place.line);
+            problem(b, in->place, strlen("[inbound ]") + strlen(name), NULL, "inbound", name, message);
+            b->told[i] = true;
+        }
+    }
+    if (b->report && tcp && (rule->inbound.count > 0 || without == applies))
+        config_report_add(b->report, CONFIG_WARNING, config_text_place(&rule->expression, 0),
+                          rule->expression.segment_count ? rule->expression.segment[0].length : 1, NULL,
+                          "[rule %s] looks at requests and has no effect on [inbound %s]: its protocol is tcp",
+                          rule->name, tcp);
+}
+
 static void add_rules(struct builder *b)
 {
     const struct config *config = b->policy->config;
+    struct ruleset *rules = b->policy->rules;
     for (size_t i = 0; i < config->rule_count; i++) {
         const struct config_rule *from = &config->rule[i];
+        if (from->name == NULL || from->expression.text == NULL) {
+            b->skipped = true;
+            continue;
+        }
         struct ruleset_rule rule = {.name = from->name,
                                     .expression = from->expression.text,
                                     .expression_size = from->expression.length,
@@ -222,14 +288,26 @@ static void add_rules(struct builder *b)
                                     .inbounds = from->inbound.count};
         struct rules_env env = env_of(b, RULES_CONNECTION | RULES_REQUEST);
         struct rules_error error;
-        if (!ruleset_add(b->policy->rules, &env, &rule, &error))
+        if (!ruleset_add(rules, &env, &rule, &error))
             text_problem(b, &from->expression, &error, "rule", from->name);
+        else if (from->enabled &&
+                 (rules_program_phases(ruleset_program(rules, ruleset_count(rules) - 1)) & RULES_REQUEST) != 0)
+            need_http(b, from);
     }
 }
 
 static struct rules_bytes bytes_of(const struct config_text *text)
 {
     return (struct rules_bytes){(const uint8_t *)text->text, text->text ? text->length : 0};
+}
+
+/* Whether all that a limit is made of is there. */
+static bool is_whole(const struct config_ratelimit *limit)
+{
+    bool whole = limit->name && limit->expression.text && limit->characteristics.count != 0;
+    for (size_t i = 0; i < limit->characteristics.count; i++)
+        whole = whole && limit->characteristics.item[i].text;
+    return whole;
 }
 
 static void add_limits(struct builder *b)
@@ -239,6 +317,10 @@ static void add_limits(struct builder *b)
         const struct config_ratelimit *from = &config->ratelimit[i];
         struct rules_bytes characteristic[RATELIMIT_CHARACTERISTICS_MAX];
         size_t count = from->characteristics.count;
+        if (!is_whole(from)) {
+            b->skipped = true;
+            continue;
+        }
         if (count > RATELIMIT_CHARACTERISTICS_MAX) {
             problem(b, from->place, 1, NULL, "ratelimit", from->name, "too many characteristics (8 at most)");
             continue;
@@ -295,6 +377,10 @@ static void compile_values(struct builder *b, const struct config_header *from, 
         struct rules_env env = env_of(b, phases);
         struct rules_error error;
         name[i] = from[i].name;
+        if (from[i].value.text == NULL) {
+            b->skipped = true;
+            continue;
+        }
         (*programs)[i] = rules_compile_value(&env, from[i].value.text, from[i].value.length, &error);
         if ((*programs)[i] == NULL)
             text_problem(b, &from[i].value, &error, "headers", from[i].name);
@@ -341,15 +427,6 @@ static void add_headers(struct builder *b)
         if (!headers_names_add_plan(p->names, &to->plan))
             out_of_memory(b);
     }
-}
-
-static bool has(const struct config_strings *names, const char *name)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->item[i], name) == 0)
-            return true;
-    }
-    return names->count == 0;
 }
 
 static bool host_fits(const struct config_strings *hostnames, struct http_str host)
@@ -471,28 +548,21 @@ struct proxy_policy *proxy_policy_new(const struct config *config, struct config
         return NULL;
     }
     p->config = config;
-    if (!begin(p)) {
+    b.told = calloc(config->inbound_count + 1, sizeof *b.told);
+    if (b.told == NULL || !begin(p)) {
         out_of_memory(&b);
     } else {
         add_rules(&b);
         add_limits(&b);
         add_headers(&b);
         add_quarantine(p);
+        read_lists(&b);
     }
+    free(b.told);
+    b.failed = b.failed || b.skipped;
     for (size_t i = 0; !b.failed && i < config->inbound_count; i++) {
-        if (!plan_inbound(p, i))
+        if (config->inbound[i].name && !plan_inbound(p, i))
             out_of_memory(&b);
-    }
-    /* A list that no rule names is read all the same: a mistake in it is one. */
-    for (size_t i = 0; !b.failed && i < config->list_count; i++) {
-        static const enum rules_list_kind kinds[] = {[CONFIG_LIST_AUTO] = RULES_LIST_STRINGS,
-                                                     [CONFIG_LIST_STRING] = RULES_LIST_STRINGS,
-                                                     [CONFIG_LIST_INTEGER] = RULES_LIST_INTEGERS,
-                                                     [CONFIG_LIST_IP] = RULES_LIST_IPS,
-                                                     [CONFIG_LIST_FINGERPRINT] = RULES_LIST_FINGERPRINTS,
-                                                     [CONFIG_LIST_SERIAL] = RULES_LIST_SERIALS};
-        if (config->list[i].kind != CONFIG_LIST_AUTO)
-            (void)make_list(&b, i, kinds[config->list[i].kind]);
     }
     if (b.failed) {
         proxy_policy_free(p);

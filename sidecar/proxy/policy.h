@@ -57,7 +57,8 @@ enum { POLICY_ERROR = 512 };
 
 /*
  * Compiles what CONFIG says, which must outlive it. Problems, warnings too, go to REPORT (may be NULL). NULL
- * on any error, of which ERROR tells the first.
+ * on any error, of which ERROR tells the first. CONFIG may come from config_scan(): what is missing in it is
+ * passed over without a word, and the result is NULL.
  */
 struct proxy_policy *proxy_policy_new(const struct config *config, struct config_report *report,
                                       char error[POLICY_ERROR]) __attribute__((warn_unused_result));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Any bytes as a configuration: read, reported, freed. */
+/* Any bytes as a configuration: read, compiled whatever is wrong with it, reported, freed. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
+#include "sidecar/proxy/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +29,24 @@ static void check_text(const struct config_text *t, const char *text, size_t siz
     }
 }
 
+/* What a check does after the file was read, without its lists' files. REPORT: of the same text. */
+static void compile(const char *text, size_t size, const struct config_report *report)
+{
+    struct config_report own;
+    char error[POLICY_ERROR];
+    struct config *config = config_scan("fuzz.ini", text, size, &own);
+    if (own.errors != report->errors)
+        abort();
+    for (size_t i = 0; config && i < config->list_count; i++)
+        config->list[i].file = NULL;
+    struct proxy_policy *policy = config ? proxy_policy_new(config, &own, error) : NULL;
+    if (policy == NULL && own.errors == 0)
+        abort();
+    proxy_policy_free(policy);
+    config_report_clear(&own);
+    config_free(config);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct config_report report;
@@ -39,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct config *config = config_parse("fuzz.ini", text, size, &report);
     if ((config != NULL) != (report.errors == 0))
         abort();
+    compile(text, size, &report);
     size_t bom = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     for (size_t i = 0; config && i < config->rule_count; i++)
         check_text(&config->rule[i].expression, text + bom, size - bom);

@@ -433,39 +433,6 @@ static const struct mistake combinations[] = {
      NULL},
     {"rule for an unknown inbound", BASE "[rule a]\nexpression = ssl\ninbound = weeb\n",
      "9:11+4 there is no [inbound weeb] -> web\n"},
-    {"rule on http where anything may come",
-     "[tls]\ndirectory = /t\n[inbound a]\nlisten = [::]:1\nforward = a:1\n[rule r]\nexpression = http.host "
-     "eq \"x\"\n",
-     "3:1+11 [rule r] (line 6) on http.* cannot hold for what is not HTTP: write protocol = http, or "
-     "tcp_fallback = allow to let it pass\n"},
-    {"rule on http, tcp_fallback",
-     "[tls]\ndirectory = /t\n[inbound a]\nlisten = [::]:1\nforward = a:1\ntcp_fallback = allow\n[rule "
-     "r]\nexpression = http.host eq \"x\"\n",
-     NULL},
-    {"rule on connections alone",
-     "[tls]\ndirectory = /t\n[inbound a]\nlisten = [::]:1\nforward = a:1\n[rule r]\nexpression = ssl and "
-     "cf.tls_version eq \"http.\" or x eq r#\"\"http.\"#\n",
-     NULL},
-    {"rule on connections alone, raw strings",
-     "[tls]\ndirectory = /t\n[inbound a]\nlisten = [::]:1\nforward = a:1\n"
-     "[rule r]\nexpression = x eq r\"\\\" or y eq \"http.\"\n",
-     NULL},
-    {"disabled rule on http",
-     "[tls]\ndirectory = /t\n[inbound a]\nlisten = [::]:1\nforward = a:1\n[rule r]\nexpression = http.host "
-     "eq \"x\"\nenabled = false\n",
-     NULL},
-    {"rule on http for another inbound",
-     "[tls]\ndirectory = /t\n[inbound a]\nlisten = [::]:1\nforward = a:1\n[inbound b]\nlisten = "
-     "[::]:2\nforward = a:1\nprotocol = http\n[rule r]\nexpression = http.host eq \"x\"\ninbound = b\n",
-     NULL},
-    {"rule on http at a tcp inbound",
-     "[tls]\ndirectory = /t\n[inbound a]\nlisten = [::]:1\nforward = a:1\nprotocol = tcp\n[rule "
-     "r]\nexpression = nothttp.host eq \"x\"\n",
-     "8:14+19 warning: [rule r] on http.* has no effect on [inbound a]: its protocol is tcp\n"},
-    {"rule on http, one inbound of two is tcp",
-     BASE "[inbound b]\nlisten = [::]:1\nforward = a:1\nprotocol = tcp\n[rule r]\nexpression = http.host eq "
-          "\"x\"\n",
-     NULL},
     {"headers where anything may come",
      "[tls]\ndirectory = /t\n[inbound a]\nlisten = [::]:1\nforward = a:1\nprotocol = "
      "auto\n[headers]\nforward = xfcc\n[ratelimit r]\nexpression = ssl\ncharacteristics = ip.src\nrequests = "
