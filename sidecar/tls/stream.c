@@ -364,6 +364,7 @@ static enum tls_result finish(struct tls_stream *s)
                       "peer chose a cipher suite or group that was not offered");
     tls_wolfssl_shrink(s->wolfssl);
     s->state = OPEN;
+    s->opened = true;
     if (s->ticket_came)
         tls_stream_keep_session(s);
     tls_stream_forget_resumption(s);
@@ -482,7 +483,7 @@ struct tls_stream_info tls_stream_info(const struct tls_stream *s)
     info.group = s->group;
     info.alpn = s->alpn;
     info.resumed = s->resumed;
-    info.verified = s->verified && s->state == OPEN;
+    info.verified = s->verified && s->opened;
     return info;
 }
 

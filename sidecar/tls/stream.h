@@ -65,7 +65,8 @@ struct tls_stream_info {
     const char *sni;         /* server: as the caller asked; client: what we asked for; NULL: none */
     const char *alpn;        /* negotiated, zero-terminated; NULL: none */
     bool resumed;
-    bool verified; /* a certificate was presented in THIS handshake, and the judge trusts it */
+    bool verified; /* a certificate was presented in THIS handshake, which was completed, and the judge trusted
+                      it then; stays so when the stream fails later */
 };
 
 struct tls_stream;

@@ -41,6 +41,7 @@ struct tls_stream {
     bool presented;      /* in this handshake the peer presented a certificate, and it was judged */
     bool resumed;        /* in this handshake the peer proved to be the one of an earlier one */
     bool verified;       /* it did one or the other, and the judge trusts it */
+    bool opened;         /* the handshake was completed, whatever came of the stream since */
     bool ticket_came;    /* client: since it was last looked at */
     bool overflow;       /* there was no room in out */
     bool muted;          /* a fatal alert has been sent: nothing follows it */

@@ -846,6 +846,8 @@ static void alerts_in_every_state(void **state)
             tls_stream_alert(p.server.stream, TLS_ALERT_UNRECOGNIZED_NAME, "no room for this name");
             size_t once = p.server.io.out_size;
             assert_int_equal(once > 0, 1);
+            /* Who was verified stays so: the log says with whom it was over. */
+            assert_int_equal(tls_stream_info(p.server.stream).verified, when == 3);
             p.server.result = tls_stream_handshake(p.server.stream);
             tls_stream_alert(p.server.stream, TLS_ALERT_INTERNAL_ERROR, NULL);
             assert_int_equal(p.server.io.out_size, once);

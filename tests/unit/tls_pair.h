@@ -21,6 +21,7 @@ struct pair_end {
     struct tls_io io;
     struct tls_stream *stream;
     enum tls_result result; /* of the handshake */
+    bool opened;            /* it was completed */
     uint8_t *inbox;         /* what the other end sent and this one has not been given yet */
     size_t inbox_size;
     struct tls_trust *trust;
@@ -148,6 +149,7 @@ static inline void pair_connect(struct pair *p)
 {
     pair_disconnect(p);
     p->client.result = p->server.result = TLS_WANT;
+    p->client.opened = p->server.opened = false;
     p->client.stream = tls_stream_new(p->client.ctx, &p->client.io, NULL);
     p->server.stream = tls_stream_new(p->server.ctx, &p->server.io, p->peeked);
     assert_true(p->client.stream && p->server.stream);
@@ -187,6 +189,7 @@ static inline void pair_step(struct pair_end *e, size_t chunk)
         pair_offer(e, chunk);
         if (e->result == TLS_WANT)
             e->result = tls_stream_handshake(e->stream);
+        e->opened = e->opened || e->result == TLS_OK;
         bool all = e->io.in_size == 0;
         pair_taken(e);
         if (e->result == TLS_WANT)
@@ -271,7 +274,8 @@ static inline void pair_refused(struct pair_end *failed, struct pair_end *other,
     assert_true(strstr(tls_stream_error_text(other->stream), tls_alert_name(alert)) != NULL);
     assert_int_equal(other->inbox_size, 0); /* no second alert */
     assert_int_equal(other->io.out_size, 0);
-    assert_false(tls_stream_info(failed->stream).verified);
+    if (!failed->opened)
+        assert_false(tls_stream_info(failed->stream).verified);
 }
 
 #endif
