@@ -42,8 +42,8 @@ static const char USAGE_ISSUE[] =
     "Makes a key and a certificate, and puts them into a directory as Kubernetes mounts a Secret: tls.crt\n"
     "(with its chain), tls.key (mode 0600), ca.crt and crl.pem, swapped in by one rename of `..data`.\n"
     "\n"
-    "  --out DIR             made if it is not there; replaces what it holds\n" HELP_KEY HELP_LABELS HELP_SIGN
-    "  --help\n";
+    "  --out DIR             made where it is missing, parents too; replaces what it holds\n" HELP_KEY
+        HELP_LABELS HELP_SIGN "  --help\n";
 
 /* The names of CMD as DER. */
 static bool names_of(const struct cmd *cmd, struct der_out *subject, struct der_out *sans, struct failure *f)

@@ -174,6 +174,22 @@ bool file_link(const char *path, const char *target, struct failure *f)
     return ok && sync_parent(path, f);
 }
 
+bool file_make_directory(const char *path, struct failure *f)
+{
+    char *part = strdup(path);
+    bool ok = part || failure(f, "out of memory");
+    for (char *p = part; ok && p;) {
+        p = strchr(p + strspn(p, "/"), '/');
+        if (p)
+            *p = 0;
+        ok = *part == 0 || mkdir(part, 0755) == 0 || errno == EEXIST || failure_errno(f, "%s", part);
+        if (p)
+            *p = '/';
+    }
+    free(part);
+    return ok;
+}
+
 bool file_remove_directory(const char *path, struct failure *f)
 {
     DIR *dir = opendir(path);

@@ -34,6 +34,9 @@ bool file_link(const char *path, const char *target, struct failure *f) __attrib
 /* Makes what was created, renamed or removed in DIRECTORY last. */
 bool file_sync_directory(const char *directory, struct failure *f) __attribute__((warn_unused_result));
 
+/* Makes a directory and what is missing above it; one that is there is fine. */
+bool file_make_directory(const char *path, struct failure *f) __attribute__((warn_unused_result));
+
 /* Removes a directory that holds nothing but files; what is not there is fine. */
 bool file_remove_directory(const char *path, struct failure *f);
 

@@ -208,8 +208,8 @@ static bool publish_and_keep(const char *directory, const struct publish_file *f
 bool publish(const char *directory, const struct publish_file *files, size_t count, bool keep, int64_t now,
              struct failure *f)
 {
-    if (mkdir(directory, 0755) != 0 && errno != EEXIST)
-        return failure_errno(f, "%s", directory);
+    if (!file_make_directory(directory, f))
+        return false;
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || flock(fd, LOCK_EX) != 0) {
         failure_errno(f, "%s", directory);

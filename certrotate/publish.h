@@ -23,7 +23,7 @@ struct publish_file {
 };
 
 /*
- * Makes DIRECTORY (0755) if it is not there, and swaps the set in, named after NOW. A link of each name leads
+ * Makes DIRECTORY (0755) and what is missing above it, and swaps the set in, named after NOW. A link of each name leads
  * through ..data; a name that is something else than a link is not touched but is an error. Waits for others
  * that publish there. KEEP takes over the files of the old set that FILES does not name.
  */

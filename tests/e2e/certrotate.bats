@@ -22,6 +22,19 @@ fails() { ! "$@"; }
 
 serial() { openssl x509 -in "$1/tls.crt" -noout -serial | sed 's/serial=//'; }
 
+@test "certrotate: issue makes its directory and those above it" {
+    "$C" ca init --cn Root
+    "$C" issue --out deep/er/web --dns web.example
+    accepted deep/er/web
+    "$C" issue --out "$T/./other//place/" --dns web.example
+    accepted other/place
+    : >file
+    run "$C" issue --out file/web --dns web.example
+    echo "$output"
+    [ "$status" = 1 ]
+    [[ $output == *file*"Not a directory"* ]]
+}
+
 @test "certrotate: every kind of key is accepted by OpenSSL and GnuTLS, with and without an intermediate" {
     for key in p256 p384 p521 rsa2048 rsa3072 ed25519; do
         for intermediate in '' --intermediate; do
