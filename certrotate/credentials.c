@@ -20,7 +20,7 @@ enum {
 static const char *const LAYOUTS[] = {"auto", "kubernetes", "spiffe", "bundle", "single", "files"};
 static const char *const FAULTS[] = {
     "none",     "missing", "empty",         "too_large", "permissions", "unparsable",
-    "mismatch", "expired", "not_yet_valid", "bad_crl",   "unreadable",
+    "mismatch", "expired", "not_yet_valid", "bad_crl",   "unreadable",  "no_descriptors",
 };
 
 const char *credentials_layout_name(enum credentials_layout layout)
@@ -394,12 +394,15 @@ struct credentials *credentials_load(const struct credentials_source *source, in
     return l.c;
 }
 
-bool credentials_peek(const struct credentials_source *source, uint8_t hash[32])
+bool credentials_peek(const struct credentials_source *source, uint8_t hash[32],
+                      struct credentials_error *error)
 {
     struct credentials_files files;
     bool any = false;
     credentials_read(source, &files);
     memcpy(hash, files.hash, 32);
+    if (error)
+        *error = files.error;
     for (size_t i = 0; i < CREDENTIALS_ROLES; i++)
         any |= files.file[i].data != NULL;
     credentials_files_free(&files);

@@ -93,7 +93,8 @@ enum credentials_fault {
     CREDENTIALS_EXPIRED,
     CREDENTIALS_NOT_YET_VALID,
     CREDENTIALS_BAD_CRL,
-    CREDENTIALS_UNREADABLE, /* the system said no: text carries its words */
+    CREDENTIALS_UNREADABLE,     /* the system said no: text carries its words */
+    CREDENTIALS_NO_DESCRIPTORS, /* this process has none left to look with: says nothing about the files */
 };
 
 /* The word of a fault, for a metric's label: "missing", "mismatch" ... */
@@ -111,9 +112,10 @@ struct credentials *credentials_load(const struct credentials_source *source, in
 
 /*
  * The content hash alone, without judging: false when nothing could be read (the hash then stands for what is
- * missing, so it changes when that changes).
+ * missing, so it changes when that changes). ERROR: what is wrong with the files as such; may be NULL.
  */
-bool credentials_peek(const struct credentials_source *source, uint8_t hash[32]);
+bool credentials_peek(const struct credentials_source *source, uint8_t hash[32],
+                      struct credentials_error *error);
 
 struct credentials *credentials_ref(struct credentials *c);
 void credentials_unref(struct credentials *c); /* NULL is fine */

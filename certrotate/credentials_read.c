@@ -64,7 +64,15 @@ struct reader {
     struct credentials_files *out;
     struct place place[PLACES_MAX];
     size_t place_count;
+    bool starved; /* something was not looked at for want of descriptors */
 };
+
+/* FD as it was opened; without it, whether that was for want of descriptors is remembered. */
+static int noting(struct reader *r, int fd)
+{
+    r->starved = r->starved || (fd < 0 && (errno == EMFILE || errno == ENFILE));
+    return fd;
+}
 
 static struct place *open_place(struct reader *r, const char *path, size_t length)
 {
@@ -76,11 +84,11 @@ static struct place *open_place(struct reader *r, const char *path, size_t lengt
     if (!place->path)
         return NULL;
     r->place_count++;
-    place->directory = open(length ? place->path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    place->directory = noting(r, open(length ? place->path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (place->directory < 0)
         place->error = errno;
     else
-        place->generation = openat(place->directory, "..data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        place->generation = noting(r, openat(place->directory, "..data", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     return place;
 }
 
@@ -122,7 +130,7 @@ static struct place *locate(struct reader *r, const char **name)
     return directory ? open_place(r, directory, strlen(directory)) : open_place(r, ".", 1);
 }
 
-static int open_at(const struct place *place, const char *name)
+static int open_at(struct reader *r, const struct place *place, const char *name)
 {
     /* Without O_NONBLOCK a FIFO would hold us for ever. */
     int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, file = -1;
@@ -132,14 +140,15 @@ static int open_at(const struct place *place, const char *name)
     }
     if (place->generation >= 0)
         file = openat(place->generation, name, flags);
-    return file >= 0 || (place->generation >= 0 && errno != ENOENT) ? file
-                                                                    : openat(place->directory, name, flags);
+    return noting(r, file >= 0 || (place->generation >= 0 && errno != ENOENT)
+                         ? file
+                         : openat(place->directory, name, flags));
 }
 
 static bool exists(struct reader *r, const char *name)
 {
     struct place *place = locate(r, &name);
-    int file = place ? open_at(place, name) : -1;
+    int file = place ? open_at(r, place, name) : -1;
     if (file >= 0)
         close(file);
     return file >= 0 || (place && place->directory >= 0 && errno == EACCES);
@@ -255,7 +264,7 @@ static bool read_file(struct reader *r, enum credentials_role role, const char *
     struct credentials_error *error = &r->out->error;
     const char *local = name;
     struct place *place = locate(r, &local);
-    int fd = place ? open_at(place, local) : -1;
+    int fd = place ? open_at(r, place, local) : -1;
     int number = place ? errno : ENOMEM;
     if (fd < 0 && optional && number == ENOENT && place && place->directory >= 0)
         return true;
@@ -291,13 +300,13 @@ static const char *first_of(struct reader *r, const struct names *names)
 }
 
 /* Whether NAME, a file *.pem, holds a private key. */
-static bool holds_key(const struct place *place, const char *name)
+static bool holds_key(struct reader *r, const struct place *place, const char *name)
 {
     static const char mark[] = "PRIVATE KEY-----";
     struct credentials_error ignored = {0};
     struct credentials_file file = {0};
     struct stat st;
-    int fd = open_at(place, name);
+    int fd = open_at(r, place, name);
     bool found = false;
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
         (uintmax_t)st.st_size <= CREDENTIALS_FILE_MAX &&
@@ -322,7 +331,7 @@ static bool find_single(struct reader *r, struct plan *plan)
     const char *here = ".";
     struct place *place = locate(r, &here);
     int from = place && place->generation >= 0 ? place->generation : place ? place->directory : -1;
-    int fd = from >= 0 ? openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int fd = from >= 0 ? noting(r, openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) : -1;
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *entry;
     bool ok = true;
@@ -333,7 +342,7 @@ static bool find_single(struct reader *r, struct plan *plan)
         return true;
     }
     while (ok && looked < SINGLES_MAX && (entry = readdir(directory))) {
-        if (!is_pem_name(entry->d_name) || !holds_key(place, entry->d_name))
+        if (!is_pem_name(entry->d_name) || !holds_key(r, place, entry->d_name))
             continue;
         looked++;
         if (plan->single)
@@ -494,6 +503,10 @@ bool credentials_read(const struct credentials_source *source, struct credential
         for (size_t k = 0; k < r.place_count; k++)
             current &= is_current(&r.place[k]);
         close_places(&r);
+        /* What seems to be missing then is perhaps not. */
+        if (r.starved)
+            out->error = (struct credentials_error){CREDENTIALS_NO_DESCRIPTORS,
+                                                    "no descriptor is left to look at the credentials with"};
     }
     if (!current)
         credentials_fail(&out->error, CREDENTIALS_UNREADABLE, "%s: changes faster than it can be read",

@@ -99,10 +99,22 @@ static void hand_out(struct follow *f, struct credentials *c)
     credentials_unref(old);
 }
 
+/* Nothing could be seen: that says nothing about what is on disk. */
+static void starve(struct follow *f, const struct credentials_error *error)
+{
+    f->tried = false;
+    retry_in(f, RETRY_MS);
+    tell(f, error);
+}
+
 static void load(struct follow *f, bool waited)
 {
     struct credentials_error error;
     struct credentials *c = credentials_load(&f->options.source, (int64_t)time(NULL), &error);
+    if (error.fault == CREDENTIALS_NO_DESCRIPTORS && f->current) {
+        starve(f, &error);
+        return;
+    }
     f->fault = error.fault;
     if (!c) {
         f->losing = false;
@@ -125,7 +137,12 @@ static void load(struct follow *f, bool waited)
 static void check(struct follow *f, bool waited)
 {
     uint8_t hash[32];
-    credentials_peek(&f->options.source, hash);
+    struct credentials_error error;
+    credentials_peek(&f->options.source, hash, &error);
+    if (error.fault == CREDENTIALS_NO_DESCRIPTORS && f->current) {
+        starve(f, &error);
+        return;
+    }
     bool same = f->tried && memcmp(hash, f->tried_hash, sizeof hash) == 0;
     if (f->losing && !same)
         waited = false;

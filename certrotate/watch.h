@@ -55,7 +55,7 @@ struct follow;
  * in between. Going back to what is in service already hands out nothing.
  */
 typedef void (*follow_fn)(struct credentials *c, void *arg);
-/* A set that cannot be used; the old one stays, and what is there is tried again each second at least. Told
+/* A set that cannot be used, or (NO_DESCRIPTORS) not be looked at now; the old one stays, and what is there is tried again each second at least. Told
  * once per distinct text until a good set comes. Either callback may stop what called it. */
 typedef void (*follow_error_fn)(const struct credentials_error *error, void *arg);
 

@@ -109,6 +109,11 @@ static void on_failed(void *arg, const struct sources *sources, size_t index,
     struct proxy *p = arg;
     const char *stays =
         sources_credentials(sources)[index] ? "what was in service stays" : "waiting for better";
+    if (error->fault == CREDENTIALS_NO_DESCRIPTORS && sources_credentials(sources)[index]) {
+        log_say(p->log, LOG_WARN, "credentials", "%s: %s; %s", sources_name(sources, index), error->text,
+                stays);
+        return;
+    }
     counter_add(&p->counters, COUNTER_RELOAD_CREDENTIALS_FAILED, 1);
     log_say(p->log, LOG_ERROR, "credentials", "%s: %s (%s); %s", sources_name(sources, index), error->text,
             credentials_fault_name(error->fault), stays);

@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct credentials *c = credentials_load(&source, NOW, &error);
         assert((c == NULL) == (error.fault != CREDENTIALS_OK));
         assert((c == NULL) == (error.text[0] != '\0'));
-        bool any = credentials_peek(&source, hash);
+        bool any = credentials_peek(&source, hash, NULL);
         if (c) {
             assert(any && memcmp(hash, c->hash, sizeof hash) == 0);
             judge(c, trust_only);

@@ -565,10 +565,10 @@ static void hashes(void **state)
     (void)state;
     uint8_t peeked[32], before[32];
     struct credentials_source source = here();
-    assert_false(credentials_peek(&source, before));
+    assert_false(credentials_peek(&source, before, NULL));
     write_kubernetes();
     struct credentials *a = good(&source);
-    assert_true(credentials_peek(&source, peeked));
+    assert_true(credentials_peek(&source, peeked, NULL));
     assert_memory_equal(peeked, a->hash, 32);
     assert_memory_not_equal(peeked, before, 32);
     /* A new certificate is no change of trust. */
@@ -586,12 +586,12 @@ static void hashes(void **state)
     credentials_unref(a);
     /* What is missing or bad has a hash as well, each its own. */
     scratch_delete(&s, "tls.key");
-    assert_true(credentials_peek(&source, before));
+    assert_true(credentials_peek(&source, before, NULL));
     scratch_write(&s, "tls.key", "");
-    assert_true(credentials_peek(&source, peeked));
+    assert_true(credentials_peek(&source, peeked, NULL));
     assert_memory_not_equal(peeked, before, 32);
     scratch_delete(&s, "tls.key");
-    assert_true(credentials_peek(&source, peeked));
+    assert_true(credentials_peek(&source, peeked, NULL));
     assert_memory_equal(peeked, before, 32);
 }
 

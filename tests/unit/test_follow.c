@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Sets of credentials as they rotate on disk. Unless a test is about polling, the poll is far away. */
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <uv.h>
@@ -325,6 +326,34 @@ static void told_once(void **state)
     assert_int_equal(failed, 3);
 }
 
+/* Without a descriptor nothing can be seen: one word, and the set in service is as good as before. */
+static void out_of_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit limit, low;
+    write_old();
+    start((struct follow_options){.poll_only = true, .poll_ms = 5});
+    assert_int_equal(loaded, 1);
+    int lowest = dup(0);
+    assert_true(lowest >= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    close(lowest);
+    low = limit;
+    for (int i = 0; i < 3; i++) {
+        low.rlim_cur = (rlim_t)(lowest + i); /* none, one, two: less than it takes */
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+        follow_poke(follow);
+        settle(20);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(failed, 1);
+    assert_int_equal(last_error.fault, CREDENTIALS_NO_DESCRIPTORS);
+    assert_false(follow_stats(follow).failing);
+    follow_poke(follow);
+    assert_int_equal(loaded, 1);
+    scratch_swap(&s, NEW, 3);
+    expect_leaf("leaf_renewed");
+}
+
 /* Time alone makes a set valid: it is tried again without any event. */
 static void valid_later(void **state)
 {
@@ -480,6 +509,7 @@ int main(void)
         TEST(bad_then_good_again_and_again),
         TEST(nothing_at_first),
         TEST(told_once),
+        TEST(out_of_descriptors),
         TEST(valid_later),
         TEST(expired_while_the_clock_is_wrong),
         TEST(wrong_crl_keeps_the_old_set),
