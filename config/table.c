@@ -76,7 +76,7 @@ const struct config_key config_keys[] = {
     {SECTION_TLS, KEY_DURATION, "poll", AT(tls, poll), IS("auto"), WORDS("auto"), FROM(0, DAY), .help = "How often files are looked at even without an event. `auto`: 10s, or 800ms where there are no events."},
     {SECTION_TLS, KEY_ENUM, "min_version", AT(tls, min_version), IS("1.2"), WORDS("1.2|1.3"), .help = "The oldest TLS version."},
     {SECTION_TLS, KEY_STRINGS, "ciphers", AT(tls, ciphers), .help = "Cipher suites by IANA or OpenSSL name, most wanted first. Default: all with AEAD and ephemeral keys."},
-    {SECTION_TLS, KEY_STRINGS, "groups", AT(tls, groups), .help = "Key exchange groups, most wanted first. Default: X25519MLKEM768, X25519, P-256."},
+    {SECTION_TLS, KEY_STRINGS, "groups", AT(tls, groups), .help = "Key exchange groups, most wanted first: X25519MLKEM768, X25519, P-256, P-384. Default: the first three; of an outbound that may speak TLS 1.2 all four, since a server's certificate on P-384 needs that group there."},
     {SECTION_TLS, KEY_ENUM, "client_auth", AT(tls, client_auth), IS("require"), WORDS("require|request|none"), .help = "Whether callers must show a certificate. With `request`, who has none is let in as not verified, for rules to judge."},
     {SECTION_TLS, KEY_DURATION, "handshake_timeout", AT(tls, handshake_timeout), IS("10s"), FROM(1, HOUR), .help = "For a TLS handshake, from the connection on."},
 

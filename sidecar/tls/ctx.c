@@ -33,7 +33,10 @@ static const struct tls_cipher ciphers[] = {
      "ECDHE-RSA-CHACHA20-POLY1305"},
 };
 
-/* The first three are the default, in this order of preference. */
+/*
+ * The first three are the default, in this order of preference. A client that may speak TLS 1.2 has all of
+ * them: there the list is also that of the curves a server's certificate may have (RFC 8422 section 5.1.1).
+ */
 static const struct group {
     const char *name;
     const char *alias; /* as OpenSSL's lists have it */
@@ -167,7 +170,8 @@ static bool set_groups(struct tls_ctx *ctx, const char *const *names, char *erro
 {
     int *ids = ctx->groups, count = 0;
     if (!names) {
-        for (; count < GROUP_DEFAULTS; count++)
+        bool all = !ctx->server && ctx->min_version == TLS_VERSION_1_2;
+        for (; count < (all ? TLS_GROUP_COUNT : GROUP_DEFAULTS); count++)
             ids[count] = groups[count].id;
     }
     for (size_t i = 0; names && names[i]; i++) {

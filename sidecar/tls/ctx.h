@@ -34,8 +34,9 @@ struct tls_options {
     enum tls_version min_version;
     const char *const
         *ciphers; /* IANA or OpenSSL names in order of preference, NULL-terminated; NULL: defaults */
-    const char *const *groups; /* X25519MLKEM768, X25519, P-256, P-384; NULL-terminated; NULL: defaults */
-    const char *const *alpn;   /* in order of preference, NULL-terminated; NULL: none */
+    const char *const
+        *groups; /* X25519MLKEM768, X25519, P-256, P-384; NULL-terminated; NULL: defaults, see ctx.c */
+    const char *const *alpn; /* in order of preference, NULL-terminated; NULL: none */
     bool alpn_strict; /* server: a peer that offers ALPN but none of ours is refused (RFC 7301), else ignored
                        */
 

@@ -159,11 +159,14 @@ static const uint8_t *extension_of_hello(const uint8_t *hello, unsigned type, si
 static void what_the_client_offers(void **state)
 {
     (void)state;
-    static const uint8_t groups[] = {0, 6, 0x11, 0xec, 0, 29, 0, 23};
-    for (int old = 0; old < 2; old++) {
+    static const uint8_t groups[] = {0, 8, 0x11, 0xec, 0, 29, 0, 23, 0, 24};
+    static const uint8_t new_groups[] = {0, 6, 0x11, 0xec, 0, 29, 0, 23};
+    for (int old = -1; old < 2; old++) { /* 1.3 alone, both, 1.2 alone */
         struct pair p;
         size_t size;
-        pair_open(&p, &(struct pair_spec){.client = {.ciphers = old ? only_1_2 : NULL}});
+        pair_open(
+            &p, &(struct pair_spec){.client = {.ciphers = old > 0 ? only_1_2 : NULL,
+                                               .min_version = old < 0 ? TLS_VERSION_1_3 : TLS_VERSION_1_2}});
         pair_connect(&p);
         pair_step(&p.client, SIZE_MAX);
         const uint8_t *hello = p.client.io.out;
@@ -175,9 +178,9 @@ static void what_the_client_offers(void **state)
                 fail_msg("signature algorithm %02x%02x offered", x[i], x[i + 1]);
         x = extension_of_hello(hello, 10, &size); /* supported_groups */
         assert_non_null(x);
-        if (!old) {
-            assert_int_equal(size, sizeof groups);
-            assert_memory_equal(x, groups, size);
+        if (old <= 0) {
+            assert_int_equal(size, old < 0 ? sizeof new_groups : sizeof groups);
+            assert_memory_equal(x, old < 0 ? new_groups : groups, size);
         }
         assert_null(extension_of_hello(hello, 35, &size)); /* session_ticket */
         assert_null(extension_of_hello(hello, 41, &size)); /* pre_shared_key */
