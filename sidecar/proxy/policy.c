@@ -251,19 +251,21 @@ static void need_http(struct builder *b, const struct config_rule *rule)
             without++;
             tcp = tcp ? tcp : name;
         } else if (in->protocol == CONFIG_PROTOCOL_AUTO && !in->tcp_fallback_allow && !b->told[i]) {
-            (void)snprintf(message, sizeof message,
-                           "[rule %s] (line %u) looks at requests and cannot hold for what is not HTTP: write "
-                           "protocol = http, or tcp_fallback = allow to let it pass",
-                           rule->name, rule->place.line);
+            (void)snprintf(
+                message, sizeof message,
+                "[rule %s] (line %u) looks at requests and cannot hold for what is not HTTP: write "
+                "protocol = http, or tcp_fallback = allow to let it pass",
+                rule->name, rule->place.line);
             problem(b, in->place, strlen("[inbound ]") + strlen(name), NULL, "inbound", name, message);
             b->told[i] = true;
         }
     }
     if (b->report && tcp && (rule->inbound.count > 0 || without == applies))
-        config_report_add(b->report, CONFIG_WARNING, config_text_place(&rule->expression, 0),
-                          rule->expression.segment_count ? rule->expression.segment[0].length : 1, NULL,
-                          "[rule %s] looks at requests and has no effect on [inbound %s]: its protocol is tcp",
-                          rule->name, tcp);
+        config_report_add(
+            b->report, CONFIG_WARNING, config_text_place(&rule->expression, 0),
+            rule->expression.segment_count ? rule->expression.segment[0].length : 1, NULL,
+            "[rule %s] looks at requests and has no effect on [inbound %s]: its protocol is tcp", rule->name,
+            tcp);
 }
 
 static void add_rules(struct builder *b)
@@ -290,8 +292,8 @@ static void add_rules(struct builder *b)
         struct rules_error error;
         if (!ruleset_add(rules, &env, &rule, &error))
             text_problem(b, &from->expression, &error, "rule", from->name);
-        else if (from->enabled &&
-                 (rules_program_phases(ruleset_program(rules, ruleset_count(rules) - 1)) & RULES_REQUEST) != 0)
+        else if (from->enabled && (rules_program_phases(ruleset_program(rules, ruleset_count(rules) - 1)) &
+                                   RULES_REQUEST) != 0)
             need_http(b, from);
     }
 }

@@ -92,12 +92,16 @@ INI
     [[ $output == *nowhere* ]]
 }
 
-@test "unknown ciphers and groups, bad patterns" {
+@test "unknown ciphers and groups, bad patterns, bad rules: all at once, whatever else is wrong" {
     config bad server <<INI
 [tls]
 directory = $PKI/server
 ciphers = TLS_NONSENSE
 groups = X25518
+[sidecar]
+workes = 1
+[rule r]
+expression = http.hots eq "x"
 [inbound web]
 listen = 127.0.0.1:1
 forward = 127.0.0.1:2
@@ -105,7 +109,7 @@ allow_san = spiffe://a b
 INI
     check "$T/bad.conf"
     [ "$status" = 1 ]
-    for word in TLS_NONSENSE X25518 allow_san; do
+    for word in TLS_NONSENSE X25518 allow_san workes http.hots; do
         [[ $output == *"$word"* ]]
     done
 }
