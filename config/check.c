@@ -16,9 +16,12 @@ static void check_sidecar(struct config_build *b)
 {
     const struct config_sidecar *c = &b->config->sidecar;
     const struct config_lines_section *s = b->origin[SECTION_SIDECAR][0];
-    if (c->admin.kind == CONFIG_ADDR_IP && !loopback(&c->admin))
-        config_build_tell(b, CONFIG_ERROR, s, "admin", NULL,
-                          "admin listens only on a loopback address or a UNIX socket");
+    for (size_t i = 0; i < c->admin.count; i++) {
+        const struct config_addr *a = &c->admin.item[i];
+        if (a->kind == CONFIG_ADDR_IP && !loopback(a))
+            config_report_add(b->report, CONFIG_ERROR, c->admin.place[i], (unsigned)strlen(a->text), NULL,
+                              "admin listens only on a loopback address or a UNIX socket");
+    }
     if (c->drain_delay > 0 && c->drain_delay >= c->drain_timeout)
         config_build_tell(
             b, CONFIG_ERROR, s, config_build_entry(s, "drain_delay") ? "drain_delay" : "drain_timeout", NULL,
@@ -48,13 +51,14 @@ static bool check_listeners(struct config_build *b)
     const struct config *c = b->config;
     char label[CONFIG_LABEL_MAX];
     size_t n = 0;
-    struct listener *all =
-        config_arena_alloc(b->arena, 4 + c->inbound_count + c->outbound_count, sizeof *all);
+    struct listener *all = config_arena_alloc(
+        b->arena, 3 + c->sidecar.admin.count + c->inbound_count + c->outbound_count, sizeof *all);
     if (!all)
         return false;
     const struct config_lines_section *sidecar = b->origin[SECTION_SIDECAR][0];
     all[n++] = (struct listener){&c->sidecar.health, sidecar, "health"};
-    all[n++] = (struct listener){&c->sidecar.admin, sidecar, "admin"};
+    for (size_t i = 0; i < c->sidecar.admin.count; i++)
+        all[n++] = (struct listener){&c->sidecar.admin.item[i], sidecar, "admin"};
     for (size_t i = 0; i < c->inbound_count; i++)
         all[n++] = (struct listener){&c->inbound[i].listen, b->origin[SECTION_INBOUND][i], "listen"};
     for (size_t i = 0; i < c->outbound_count; i++)

@@ -68,6 +68,12 @@ struct config_addr {
     char *text;                 /* as it was written */
 };
 
+struct config_addrs {
+    struct config_addr *item;
+    struct config_place *place;
+    size_t count;
+};
+
 /* Where to connect to: host name or address literal and port, or a UNIX socket. */
 struct config_target {
     enum config_target_kind { CONFIG_TARGET_NONE, CONFIG_TARGET_HOST, CONFIG_TARGET_UNIX } kind;
@@ -152,7 +158,7 @@ enum config_xfcc_detail { /* bits; By and Hash are always there */
 struct config_sidecar {
     unsigned workers;          /* 0: auto, by the cgroup's CPU limit, else at most two */
     struct config_addr health; /* kind NONE: no health listener */
-    struct config_addr admin;
+    struct config_addrs admin; /* loopback or UNIX */
     uint64_t drain_timeout; /* ms */
     uint64_t drain_delay; /* ms that inbounds go on accepting after readiness went off; below drain_timeout */
     uint64_t start_timeout;   /* ms to wait for valid credentials at start; 0: for ever */

@@ -39,6 +39,7 @@ static const char preface[] =
     "| path | of a file or folder, without quotes |\n"
     "| host name | a DNS name, in either case, without a dot at its end |\n"
     "| address | to listen on: `0.0.0.0:8443`, `[::]:8443` or `unix:/path` |\n"
+    "| addresses | a list of such |\n"
     "| target | to connect to: `name:port`, `192.0.2.1:port`, `[2001:db8::1]:port` or `unix:/path` |\n"
     "| networks | a list of `10.0.0.0/8`, `fd00::/8`; an address alone is one host |\n"
     "| spans | a list of numbers and `FIRST-LAST` |\n"
@@ -61,6 +62,7 @@ static const char *type_word(enum config_key_type type)
     case KEY_PATH: return "path";
     case KEY_HOSTNAME: return "host name";
     case KEY_ADDR: return "address";
+    case KEY_ADDRS: return "addresses";
     case KEY_TARGET: return "target";
     case KEY_CIDRS: return "networks";
     case KEY_RANGES: return "spans";

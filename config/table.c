@@ -48,7 +48,7 @@ const struct config_section config_sections[SECTION_COUNT] = {
 const struct config_key config_keys[] = {
     {SECTION_SIDECAR, KEY_NUMBER, "workers", AT(sidecar, workers), IS("auto"), WORDS("auto"), FROM(0, 256), .help = "Threads that carry traffic. `auto` follows the cgroup's CPU limit, rounded up; without a limit, at most two."},
     {SECTION_SIDECAR, KEY_ADDR, "health", AT(sidecar, health), .help = "Where `/healthz`, `/readyz` and `/metrics` are served; may face the pod's address."},
-    {SECTION_SIDECAR, KEY_ADDR, "admin", AT(sidecar, admin), .help = "Where everything else is served: a loopback address or a UNIX socket. State changes only over a UNIX socket."},
+    {SECTION_SIDECAR, KEY_ADDRS, "admin", AT(sidecar, admin), .help = "Where the status page and everything else is served: loopback addresses, and UNIX sockets, which only the sidecar's own user may open. State changes only over a UNIX socket."},
     {SECTION_SIDECAR, KEY_DURATION, "drain_timeout", AT(sidecar, drain_timeout), IS("25s"), FROM(0, DAY), .help = "From SIGTERM to the end, whatever still runs. Keep it below the pod's terminationGracePeriodSeconds."},
     {SECTION_SIDECAR, KEY_DURATION, "drain_delay", AT(sidecar, drain_delay), IS("3s"), FROM(0, DAY), .help = "How long inbounds go on accepting after readiness went off, so that load balancers can notice; part of `drain_timeout`."},
     {SECTION_SIDECAR, KEY_DURATION, "start_timeout", AT(sidecar, start_timeout), IS("60s"), WORDS("off"), FROM(0, DAY), .help = "How long to wait, not ready, for valid credentials at start. `off`: for ever."},
@@ -200,6 +200,7 @@ bool config_key_continues(const struct config_key *key)
 {
     switch (key->type) {
     case KEY_FLAGS:
+    case KEY_ADDRS:
     case KEY_CIDRS:
     case KEY_RANGES:
     case KEY_STRINGS:

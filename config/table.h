@@ -49,6 +49,7 @@ enum config_key_type {
     KEY_PATH,        /* char * */
     KEY_HOSTNAME,    /* char *, lower-case */
     KEY_ADDR,        /* struct config_addr */
+    KEY_ADDRS,       /* struct config_addrs */
     KEY_TARGET,      /* struct config_target */
     KEY_CIDRS,       /* struct config_cidrs */
     KEY_RANGES,      /* struct config_ranges */

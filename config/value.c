@@ -510,6 +510,19 @@ static void read_hostname_item(struct config_value *v, size_t offset, size_t len
         add_string(v, offset, name, out);
 }
 
+static void read_addr_item(struct config_value *v, size_t offset, size_t length, void *out)
+{
+    struct config_addrs *addrs = out;
+    struct config_addr *items = config_value_more(v, addrs->item, addrs->count, sizeof *items);
+    struct config_place *places = config_value_more(v, addrs->place, addrs->count, sizeof *places);
+    if (!items || !places)
+        return;
+    addrs->item = items;
+    addrs->place = places;
+    places[addrs->count] = config_text_place(&v->text, offset);
+    config_value_addr(v, offset, length, &items[addrs->count++]);
+}
+
 static void read_cidr_item(struct config_value *v, size_t offset, size_t length, void *out)
 {
     struct config_cidrs *cidrs = out;
@@ -604,6 +617,7 @@ void config_value_read(struct config_value *v, void *out)
     case KEY_PATH: read_string(v, out); break;
     case KEY_HOSTNAME: *(char **)out = config_value_hostname(v, 0, v->text.length, false); break;
     case KEY_ADDR: config_value_addr(v, 0, v->text.length, out); break;
+    case KEY_ADDRS: read_list(v, read_addr_item, out); break;
     case KEY_TARGET: config_value_target(v, 0, v->text.length, out); break;
     case KEY_CIDRS: read_list(v, read_cidr_item, out); break;
     case KEY_RANGES: read_list(v, read_range_item, out); break;

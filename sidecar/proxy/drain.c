@@ -13,7 +13,7 @@ void proxy_stop(struct proxy *p)
     if (p->stopping)
         return;
     p->stopping = true;
-    health_stop(p->health);
+    proxy_admin_stop(p);
     watch_stop(p->config_watch);
     watch_stop(p->lists_watch);
     sources_stop(p->sources);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sidecar/check.h"
@@ -41,22 +42,6 @@ static void raise_descriptor_limit(void)
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
-}
-
-static bool start_health(struct proxy *p, char error[SNAPSHOT_ERROR])
-{
-    const struct config_addr *at = &proxy_config(p)->sidecar.health;
-    if (at->kind == CONFIG_ADDR_NONE)
-        return true;
-    int fd = at->kind == CONFIG_ADDR_UNIX
-                 ? net_listen_unix(at->path, 0660, 0, error)
-                 : net_listen_ip((const struct sockaddr *)&at->ip, NET_LISTEN_EXCLUSIVE, 0, error);
-    if (fd < 0)
-        return false;
-    p->health = health_start(&p->loop, fd, &proxy_health_calls, p);
-    if (p->health == NULL)
-        (void)snprintf(error, SNAPSHOT_ERROR, "out of memory");
-    return p->health != NULL;
 }
 
 static unsigned worker_count(const struct config *config)
@@ -141,7 +126,7 @@ static bool start(struct proxy *p, char error[SNAPSHOT_ERROR])
         snapshot_config_unref(first);
         return false;
     }
-    if (!start_health(p, error))
+    if (!proxy_admin_start(p, error))
         return false;
     proxy_watch_config(p);
     if (p->snapshot)
@@ -161,6 +146,7 @@ static int run(const char *path)
     (void)signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     p->path = path;
+    p->started_at = time(NULL);
     if (!start(p, error)) {
         if (*error)
             log_say(p->log, LOG_ERROR, "start", "%s", error);
@@ -171,6 +157,7 @@ static int run(const char *path)
     (void)uv_run(&p->loop, UV_RUN_DEFAULT);
     for (unsigned i = 0; i < p->count; i++)
         worker_stop(p->workers[i]);
+    gather_hub_free(p->hub);
     (void)uv_loop_close(&p->loop);
     snapshot_unref(p->snapshot);
     snapshot_config_unref(p->config);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The main thread's state, for the files that make it up: proxy.c (start and command), reload.c (new
- * snapshots), status.c (health, metrics, once a second), drain.c (the end).
+ * snapshots), status.c (health, metrics, once a second), admin.c
+ * (the HTTP listeners), drain.c (the end).
  */
 #ifndef SIDECAR_PROXY_PROXY_PRIVATE_H
 #define SIDECAR_PROXY_PROXY_PRIVATE_H
@@ -9,7 +10,9 @@
 #include <uv.h>
 
 #include "certrotate/watch.h"
-#include "sidecar/admin/health.h"
+#include "sidecar/admin/metrics.h"
+#include "sidecar/admin/server.h"
+#include "sidecar/proxy/gather.h"
 #include "sidecar/proxy/listeners.h"
 #include "sidecar/proxy/sources.h"
 #include "sidecar/proxy/worker.h"
@@ -32,7 +35,11 @@ struct proxy {
     struct sources *sources;
     struct snapshot *snapshot; /* NULL: nothing valid yet */
     struct listeners *listeners;
-    struct health *health;
+    struct server *health, *admin;
+    struct gather_hub *hub;
+    struct endpoint_io probe_io; /* of probes of the service */
+    bool probe_io_open;
+    int64_t started_at; /* seconds since 1970 */
     struct watch *config_watch;
     uint64_t config_hash;
     struct watch *lists_watch; /* the files of [list NAME] */
@@ -77,9 +84,29 @@ void proxy_say_snapshot(const struct proxy *p, const char *why);
 
 /* --- status.c --- */
 
-extern const struct health_calls proxy_health_calls; /* arg: the proxy */
-void proxy_beat(struct proxy *p);                    /* once in PROXY_BEAT ms */
+enum { PROXY_REASONS = 16, PROXY_REASON = 160 };
+
+/* Why not, in words, a cause each. */
+struct proxy_reasons {
+    unsigned count;
+    char text[PROXY_REASONS][PROXY_REASON];
+};
+
+/* Every worker's loop has answered of late. */
+bool proxy_is_alive(const struct proxy *p, struct proxy_reasons *reasons);
+/* Callers may come: credentials are valid, all workers listen and answer, no drain has begun. */
+bool proxy_is_ready(const struct proxy *p, struct proxy_reasons *reasons);
+/* All workers have begun to listen; true from then on. */
+bool proxy_has_started(const struct proxy *p, struct proxy_reasons *reasons);
+void proxy_render_metrics(const struct proxy *p, struct metrics_text *out);
+void proxy_beat(struct proxy *p); /* once in PROXY_BEAT ms */
 enum { PROXY_BEAT = 1000 };
+
+/* --- admin.c --- */
+
+/* Opens what [sidecar] health and admin name. False: ERROR says why; proxy_admin_stop() then, too. */
+bool proxy_admin_start(struct proxy *p, char error[SNAPSHOT_ERROR]);
+void proxy_admin_stop(struct proxy *p);
 
 /* --- drain.c --- */
 

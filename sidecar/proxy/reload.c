@@ -155,6 +155,14 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool same_addrs(const struct config_addrs *a, const struct config_addrs *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = same_text(a->item[i].text, b->item[i].text);
+    return same;
+}
+
 /* What only a restart can change, in words; NULL: nothing of it was changed. */
 static const char *needs_restart(const struct proxy *p, const struct config *next)
 {
@@ -163,7 +171,7 @@ static const char *needs_restart(const struct proxy *p, const struct config *nex
         return "workers";
     if (!same_text(now->health.text, next->sidecar.health.text))
         return "health";
-    if (!same_text(now->admin.text, next->sidecar.admin.text))
+    if (!same_addrs(&now->admin, &next->sidecar.admin))
         return "admin";
     return NULL;
 }

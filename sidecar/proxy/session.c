@@ -149,6 +149,8 @@ static void leave_worker(struct session *s)
     struct worker *w = s->worker;
     if (w->sweep_at == s)
         w->sweep_at = s->next;
+    if (w->ask_at == s)
+        w->ask_at = s->next;
     *s->prev = s->next;
     if (s->next)
         s->next->prev = s->prev;

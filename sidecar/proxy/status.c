@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <malloc.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -12,46 +13,72 @@ enum {
 
 /* --- health --- */
 
-static bool is_alive(void *arg, char reason[HEALTH_REASON])
+static void add_reason(struct proxy_reasons *reasons, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add_reason(struct proxy_reasons *reasons, const char *format, ...)
 {
-    const struct proxy *p = arg;
+    va_list args;
+    if (reasons->count == PROXY_REASONS)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(reasons->text[reasons->count++], PROXY_REASON, format, args);
+    va_end(args);
+}
+
+static void alive_reasons(const struct proxy *p, struct proxy_reasons *reasons)
+{
     uint64_t now = uv_hrtime() / 1000000;
     for (unsigned i = 0; i < p->count; i++) {
         uint64_t beat = worker_beat(p->workers[i]);
-        if (beat != 0 && now > beat + BEAT_LATE) {
-            (void)snprintf(reason, HEALTH_REASON, "worker %u has not answered for %llu s\n", i,
-                           (unsigned long long)(now - beat) / 1000);
+        if (now > beat + BEAT_LATE)
+            add_reason(reasons, "worker %u has not answered for %llu s", i,
+                       (unsigned long long)(now - beat) / 1000);
+    }
+}
+
+static void start_reasons(const struct proxy *p, struct proxy_reasons *reasons)
+{
+    for (size_t i = 0; i < sources_count(p->sources); i++) {
+        if (sources_credentials(p->sources)[i] == NULL)
+            add_reason(reasons, "%s: no valid credentials yet", sources_name(p->sources, i));
+    }
+    for (unsigned i = 0; reasons->count == 0 && i < p->count; i++) {
+        if (worker_adopted(p->workers[i]) == 0)
+            add_reason(reasons, "worker %u is not listening yet", i);
+    }
+}
+
+bool proxy_is_alive(const struct proxy *p, struct proxy_reasons *reasons)
+{
+    reasons->count = 0;
+    alive_reasons(p, reasons);
+    return reasons->count == 0;
+}
+
+bool proxy_has_started(const struct proxy *p, struct proxy_reasons *reasons)
+{
+    reasons->count = 0;
+    for (unsigned i = 0; i < p->count; i++) {
+        if (worker_adopted(p->workers[i]) == 0) {
+            start_reasons(p, reasons);
             return false;
         }
     }
     return true;
 }
 
-static bool is_ready(void *arg, char reason[HEALTH_REASON])
+bool proxy_is_ready(const struct proxy *p, struct proxy_reasons *reasons)
 {
-    const struct proxy *p = arg;
-    size_t used = 0;
-    if (p->state >= PROXY_LEAVING) {
-        (void)snprintf(reason, HEALTH_REASON, "draining\n");
-        return false;
-    }
-    for (size_t i = 0; i < sources_count(p->sources); i++) {
-        if (sources_credentials(p->sources)[i] == NULL && used < HEALTH_REASON)
-            used += (size_t)snprintf(reason + used, HEALTH_REASON - used, "%s: no valid credentials yet\n",
-                                     sources_name(p->sources, i));
-    }
-    for (unsigned i = 0; used == 0 && i < p->count; i++) {
-        if (worker_adopted(p->workers[i]) == 0)
-            used += (size_t)snprintf(reason, HEALTH_REASON, "worker %u is not listening yet\n", i);
-    }
-    if (used == 0 && !is_alive(arg, reason))
-        return false;
     const struct credentials *own = p->snapshot ? p->snapshot->trust[0].credentials : NULL;
-    if (used == 0 && own && own->chain_count != 0 && own->not_after < time(NULL)) {
-        (void)snprintf(reason, HEALTH_REASON, "own certificate has expired\n");
-        return false;
-    }
-    return used == 0;
+    reasons->count = 0;
+    if (p->state >= PROXY_LEAVING)
+        add_reason(reasons, "draining");
+    start_reasons(p, reasons);
+    alive_reasons(p, reasons);
+    if (own && own->chain_count != 0 && own->not_after < time(NULL))
+        add_reason(reasons, "own certificate has expired");
+    return reasons->count == 0;
 }
 
 static void expiry_metrics(const struct proxy *p, struct metrics_text *out)
@@ -144,17 +171,16 @@ static void rule_metrics(const struct proxy *p, struct metrics_text *out)
     }
 }
 
-static void render_metrics(void *arg, struct metrics_text *out)
+void proxy_render_metrics(const struct proxy *p, struct metrics_text *out)
 {
-    const struct proxy *p = arg;
     const struct counters *sets[PROXY_WORKERS_MAX + 1];
-    char reason[HEALTH_REASON];
+    struct proxy_reasons reasons;
     for (unsigned i = 0; i < p->count; i++)
         sets[i] = &p->workers[i]->counters;
     sets[p->count] = &p->counters;
     metrics_counters(out, sets, p->count + 1);
     metrics_family(out, "ready", "gauge", "1 while /readyz says yes.");
-    metrics_append(out, "outrider_ready %d\n", is_ready(arg, reason));
+    metrics_append(out, "outrider_ready %d\n", proxy_is_ready(p, &reasons));
     metrics_family(out, "reload_failing", "gauge",
                    "1 while the configuration or credentials on disk cannot be used.");
     metrics_append(out, "outrider_reload_failing{what=\"config\"} %d\n", p->config_failed);
@@ -176,13 +202,6 @@ static void render_metrics(void *arg, struct metrics_text *out)
     metrics_family(out, "build_info", "gauge", "The version that runs.");
     metrics_append(out, "outrider_build_info{version=\"%s\"} 1\n", OUTRIDER_VERSION);
 }
-
-static const struct config *config_of(void *arg)
-{
-    return proxy_config(arg);
-}
-
-const struct health_calls proxy_health_calls = {is_alive, is_ready, render_metrics, config_of};
 
 /* --- once a second --- */
 

@@ -257,6 +257,36 @@ static void take_sockets(struct worker *w, const struct worker_socket *sockets, 
 
 /* --- what the main thread asks --- */
 
+static void on_ask(uv_idle_t *idle)
+{
+    struct worker *w = idle->data;
+    struct gather_part *part = w->asked;
+    struct gather_part *next = part ? part->next : NULL;
+    if (part && gather_visit(part, w))
+        w->asked = next;
+    if (w->asked == NULL)
+        (void)uv_idle_stop(idle);
+}
+
+static void take_asked(struct worker *w, struct gather_part *first)
+{
+    struct gather_part **at = &w->asked;
+    while (*at)
+        at = &(*at)->next;
+    *at = first;
+    if (w->asked)
+        (void)uv_idle_start(&w->ask, on_ask);
+}
+
+static void drop_asked(struct worker *w)
+{
+    while (w->asked) {
+        struct gather_part *next = w->asked->next;
+        gather_drop(w->asked);
+        w->asked = next;
+    }
+}
+
 static void adopt(struct worker *w, struct snapshot *snapshot, const struct worker_socket *sockets,
                   size_t count)
 {
@@ -289,10 +319,13 @@ static void end_everything(struct worker *w)
     while (w->sessions)
         session_kill(w->sessions, SESSION_END_DRAINED, "the sidecar stops");
     (void)uv_idle_stop(&w->sweep);
+    (void)uv_idle_stop(&w->ask);
+    drop_asked(w);
     uv_close((uv_handle_t *)&w->timer, NULL);
     uv_close((uv_handle_t *)&w->retry, NULL);
     uv_close((uv_handle_t *)&w->judge, NULL);
     uv_close((uv_handle_t *)&w->sweep, NULL);
+    uv_close((uv_handle_t *)&w->ask, NULL);
     uv_close((uv_handle_t *)&w->wake, NULL);
     stall_close(&w->stall);
     endpoint_io_close(&w->endpoints, NULL);
@@ -318,10 +351,14 @@ static void on_wake(uv_async_t *async)
     struct worker_socket *sockets = w->next_sockets;
     size_t count = w->next_socket_count;
     bool close_inbound = w->next_close_inbound, close_all = w->next_close_all, stop = w->next_stop;
+    struct gather_part *asked = w->next_asked;
+    w->next_asked = NULL;
+    w->next_asked_last = &w->next_asked;
     w->next = NULL;
     w->next_sockets = NULL;
     w->next_socket_count = 0;
     uv_mutex_unlock(&w->mutex);
+    take_asked(w, asked);
     if (next)
         adopt(w, next, sockets, count);
     snapshot_unref(next);
@@ -374,6 +411,8 @@ static bool init_loop(struct worker *w, const char **cause)
     if (err == 0)
         err = uv_idle_init(&w->loop, &w->sweep);
     if (err == 0)
+        err = uv_idle_init(&w->loop, &w->ask);
+    if (err == 0)
         err = stall_init(&w->stall, &w->loop);
     if (err == 0)
         err = endpoint_io_init(&w->endpoints, &w->loop);
@@ -382,6 +421,7 @@ static bool init_loop(struct worker *w, const char **cause)
     w->retry.data = w;
     w->judge.data = w;
     w->sweep.data = w;
+    w->ask.data = w;
     if (err != 0)
         *cause = uv_strerror(err);
     return err == 0;
@@ -396,6 +436,7 @@ struct worker *worker_start(unsigned index, struct worker_shared *shared, char e
     w->index = index;
     w->shared = shared;
     w->log = shared->log;
+    w->next_asked_last = &w->next_asked;
     (void)uv_mutex_init(&w->mutex);
     w->plain = malloc(ENDPOINT_BUFFER);
     w->tls.out_cap = tls_stream_out_bound(ENDPOINT_BUFFER) + TLS_IO_HANDSHAKE_ROOM;
@@ -406,6 +447,7 @@ struct worker *worker_start(unsigned index, struct worker_shared *shared, char e
         !init_loop(w, &cause))
         goto fail;
     wheel_init(&w->wheel, uv_now(&w->loop));
+    w->beat = uv_hrtime() / 1000000;
     if (uv_thread_create(&w->thread, run, w) != 0) {
         cause = "cannot start a thread";
         goto fail;
@@ -455,6 +497,15 @@ void worker_close_listeners(struct worker *w, bool outbound_too)
     uv_mutex_lock(&w->mutex);
     w->next_close_inbound = true;
     w->next_close_all = w->next_close_all || outbound_too;
+    uv_mutex_unlock(&w->mutex);
+    (void)uv_async_send(&w->wake);
+}
+
+void worker_ask(struct worker *w, struct gather_part *part)
+{
+    uv_mutex_lock(&w->mutex);
+    *w->next_asked_last = part;
+    w->next_asked_last = &part->next;
     uv_mutex_unlock(&w->mutex);
     (void)uv_async_send(&w->wake);
 }

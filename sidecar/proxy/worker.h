@@ -17,6 +17,7 @@
 #include "sidecar/net/listen.h"
 #include "sidecar/net/resolve.h"
 #include "sidecar/proxy/gate.h"
+#include "sidecar/proxy/gather.h"
 #include "sidecar/proxy/snapshot.h"
 #include "sidecar/proxy/stall.h"
 #include "sidecar/proxy/wheel.h"
@@ -66,6 +67,7 @@ struct worker {
     uv_timer_t retry; /* looks for room again, for the connections that listeners hold */
     uv_timer_t judge; /* when the first verdict on a live session runs out */
     uv_idle_t sweep;  /* judging live sessions, a slice a turn */
+    uv_idle_t ask;    /* answering the main thread, likewise */
     struct stall stall;
 
     struct endpoint_io endpoints;
@@ -80,7 +82,9 @@ struct worker {
     struct worker_listener *listeners;
     struct session *sessions; /* newest first */
     struct session *sweep_at; /* next to be judged */
-    int64_t recheck_at;       /* earliest end of a verdict that holds a live session; seconds since 1970 */
+    struct session *ask_at;   /* next to be told of */
+    struct gather_part *asked;
+    int64_t recheck_at; /* earliest end of a verdict that holds a live session; seconds since 1970 */
     struct counters counters;
 
     char retry_after[24]; /* of the answer being made */
@@ -95,6 +99,7 @@ struct worker {
     struct snapshot *next; /* referenced */
     struct worker_socket *next_sockets;
     size_t next_socket_count;
+    struct gather_part *next_asked, **next_asked_last;
     bool next_close_inbound; /* stop accepting inbound */
     bool next_close_all;
     bool next_stop;   /* end every session and the thread */
@@ -121,6 +126,9 @@ void worker_close_listeners(struct worker *worker, bool outbound_too);
 /* Makes the loop note that it lives: see worker_beat(). */
 void worker_poke(struct worker *worker);
 uint64_t worker_beat(const struct worker *worker); /* ms of uv_hrtime() */
+
+/* Asks it for PART (sidecar/proxy/gather.h), after what it was asked before. */
+void worker_ask(struct worker *worker, struct gather_part *part);
 
 /* Ends all sessions and the thread, waits for it, frees. */
 void worker_stop(struct worker *worker);

@@ -52,7 +52,7 @@ static void test_defaults(void **state)
                   "period = 10s\n[headers]\nforward = xfcc\n[ca c]\nfile = /c\nhostnames = c\n");
     assert_int_equal(c->sidecar.workers, 0);
     assert_int_equal(c->sidecar.health.kind, CONFIG_ADDR_NONE);
-    assert_int_equal(c->sidecar.admin.kind, CONFIG_ADDR_NONE);
+    assert_int_equal(c->sidecar.admin.count, 0);
     assert_int_equal(c->sidecar.drain_timeout, 25000);
     assert_int_equal(c->sidecar.drain_delay, 3000);
     assert_int_equal(c->sidecar.start_timeout, 60000);
@@ -118,7 +118,7 @@ static void test_typed(void **state)
     (void)state;
     set_environment();
     struct config *c = good(
-        "[sidecar]\nworkers = 3\nhealth = [::]:9902\nadmin = unix:/run/a.sock\ndrain_timeout = 2m\n"
+        "[sidecar]\nworkers = 3\nhealth = [::]:9902\nadmin = unix:/run/a.sock, [::1]:9901\ndrain_timeout = 2m\n"
         "start_timeout = 0\nmax_connections = off\nlog_format = text\nlog_sessions = off\n"
         "[tls]\ncertificate = c.pem\nkey = k.pem\nca = ca.pem\nlayout = files\nresumption = on\npoll = 1d\n"
         "min_version = 1.3\nclient_auth = request\ncrl_missing = reject\ncrl_expired = warn\n"
@@ -136,7 +136,9 @@ static void test_typed(void **state)
         "request.X-Serial = cf.tls_client_auth.cert_serial\nresponse.X = ip.src\n");
     assert_int_equal(c->sidecar.workers, 3);
     assert_ip(&c->sidecar.health.ip, "::", 9902);
-    assert_string_equal(c->sidecar.admin.path, "/run/a.sock");
+    assert_int_equal(c->sidecar.admin.count, 2);
+    assert_string_equal(c->sidecar.admin.item[0].path, "/run/a.sock");
+    assert_ip(&c->sidecar.admin.item[1].ip, "::1", 9901);
     assert_int_equal(c->sidecar.drain_timeout, 120000);
     assert_int_equal(c->sidecar.start_timeout, 0);
     assert_int_equal(c->sidecar.log_format, CONFIG_LOG_TEXT);

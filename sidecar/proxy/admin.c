@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The two HTTP listeners of the main thread: what they serve, by table. */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sidecar/admin/probe.h"
+#include "sidecar/net/listen.h"
+#include "sidecar/proxy/proxy_private.h"
+#include "sidecar/proxy/tell.h"
+
+/* --- health --- */
+
+static void answer_reasons(struct server_request *request, bool good, const struct proxy_reasons *reasons)
+{
+    char text[PROXY_REASONS * PROXY_REASON];
+    size_t n = 0;
+    for (unsigned i = 0; i < reasons->count; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s\n", reasons->text[i]);
+    server_answer_text(request, good ? 200 : 503, "%s", good ? "ok\n" : text);
+}
+
+static void serve_healthz(struct server_request *request, void *arg)
+{
+    struct proxy_reasons reasons = {0};
+    answer_reasons(request, proxy_is_alive(arg, &reasons), &reasons);
+}
+
+static void serve_readyz(struct server_request *request, void *arg)
+{
+    struct proxy_reasons reasons;
+    answer_reasons(request, proxy_is_ready(arg, &reasons), &reasons);
+}
+
+static void serve_startupz(struct server_request *request, void *arg)
+{
+    struct proxy_reasons reasons;
+    answer_reasons(request, proxy_has_started(arg, &reasons), &reasons);
+}
+
+static void serve_metrics(struct server_request *request, void *arg)
+{
+    struct metrics_text out = {0};
+    proxy_render_metrics(arg, &out);
+    if (out.failed || out.text == NULL) {
+        free(out.text);
+        server_answer_text(request, 500, "out of memory\n");
+        return;
+    }
+    server_answer(request, &(struct server_answer){.status = 200,
+                                                   .type = "text/plain; version=0.0.4; charset=utf-8",
+                                                   .body = out.text,
+                                                   .size = out.size,
+                                                   .owned = true});
+}
+
+/* A probe under way for a request. */
+struct probing {
+    struct server_request *request;
+    struct probe *probe;
+};
+
+static void probing_cancel(void *arg)
+{
+    struct probing *probing = arg;
+    probe_cancel(probing->probe);
+    free(probing);
+}
+
+static void on_probed(void *arg, bool good, const char *why)
+{
+    struct probing *probing = arg;
+    struct server_request *request = probing->request;
+    free(probing);
+    server_answer_text(request, good ? 200 : 503, "%s\n", why);
+}
+
+static void serve_probe(struct server_request *request, void *arg)
+{
+    struct proxy *p = arg;
+    const struct config *config = proxy_config(p);
+    for (size_t i = 0; i < config->probe_count; i++) {
+        if (strcmp(config->probe[i].name, request->rest) != 0)
+            continue;
+        struct probing *probing = calloc(1, sizeof *probing);
+        if (probing == NULL) {
+            server_answer_text(request, 500, "out of memory\n");
+            return;
+        }
+        probing->request = request;
+        server_later(request, probing_cancel, probing);
+        struct probe *probe = probe_start(&p->loop, &p->probe_io, &config->probe[i], on_probed, probing);
+        if (probe) /* else it has been answered, and PROBING is gone */
+            probing->probe = probe;
+        return;
+    }
+    server_answer_text(request, 404, "there is no such probe\n");
+}
+
+/* --- JSON --- */
+
+static void answer_json(struct server_request *request, struct json_write *json)
+{
+    rules_buffer_text(&json->out, "\n");
+    if (json->out.failed) {
+        rules_buffer_free(&json->out);
+        server_answer_text(request, 500, "out of memory\n");
+        return;
+    }
+    server_answer(request, &(struct server_answer){.status = 200,
+                                                   .type = "application/json",
+                                                   .body = json->out.data,
+                                                   .size = json->out.size,
+                                                   .owned = true});
+}
+
+static void serve_status(struct server_request *request, void *arg)
+{
+    struct json_write json = {0};
+    json_object(&json, NULL);
+    tell_status(arg, &json);
+    json_object_end(&json);
+    answer_json(request, &json);
+}
+
+/* --- the tables --- */
+
+/* clang-format off */
+#define HEALTH_ROUTES                                                                                        \
+    {"/healthz", SERVER_GET, "whether every worker answers", serve_healthz},                                 \
+    {"/readyz", SERVER_GET, "whether it is ready for callers, and why not", serve_readyz},                   \
+    {"/startupz", SERVER_GET, "whether the start is over", serve_startupz},                                  \
+    {"/metrics", SERVER_GET, "figures for Prometheus", serve_metrics},                                       \
+    {"/probes/", SERVER_GET, "a declared probe of the service: /probes/NAME", serve_probe}
+/* clang-format on */
+
+static const struct server_route health_table[] = {HEALTH_ROUTES};
+
+static const struct server_route admin_table[] = {
+    HEALTH_ROUTES,
+    {"/status", SERVER_GET, "what it is doing, and all counters", serve_status},
+};
+
+static const struct server_routes health_routes = {.route = health_table,
+                                                   .count = sizeof health_table / sizeof *health_table};
+static const struct server_routes admin_routes = {
+    .route = admin_table, .count = sizeof admin_table / sizeof *admin_table, .guarded = true};
+
+/* --- listening --- */
+
+static bool listen_on(struct server *server, const struct config_addr *at, mode_t mode,
+                      char error[SNAPSHOT_ERROR])
+{
+    const struct sockaddr *ip = (const struct sockaddr *)&at->ip;
+    bool local = at->kind == CONFIG_ADDR_UNIX;
+    int fd =
+        local ? net_listen_unix(at->path, mode, 0, error) : net_listen_ip(ip, NET_LISTEN_EXCLUSIVE, 0, error);
+    if (fd < 0)
+        return false;
+    if (local ? server_listen_unix(server, fd, at->path) : server_listen(server, fd, net_addr_port(ip)))
+        return true;
+    (void)snprintf(error, SNAPSHOT_ERROR, "out of memory");
+    return false;
+}
+
+bool proxy_admin_start(struct proxy *p, char error[SNAPSHOT_ERROR])
+{
+    const struct config_sidecar *s = &proxy_config(p)->sidecar;
+    (void)snprintf(error, SNAPSHOT_ERROR, "out of memory");
+    p->hub = gather_hub_new(&p->loop, p->workers, p->count);
+    if (p->hub == NULL || endpoint_io_init(&p->probe_io, &p->loop) != 0)
+        return false;
+    p->probe_io_open = true;
+    if (s->health.kind != CONFIG_ADDR_NONE) {
+        p->health = server_start(&p->loop, &health_routes, p);
+        if (p->health == NULL || !listen_on(p->health, &s->health, 0660, error))
+            return false;
+    }
+    if (s->admin.count != 0) {
+        p->admin = server_start(&p->loop, &admin_routes, p);
+        if (p->admin == NULL)
+            return false;
+    }
+    for (size_t i = 0; i < s->admin.count; i++) {
+        if (!listen_on(p->admin, &s->admin.item[i], 0600, error))
+            return false;
+    }
+    return true;
+}
+
+void proxy_admin_stop(struct proxy *p)
+{
+    server_stop(p->health);
+    server_stop(p->admin);
+    gather_hub_stop(p->hub);
+    if (p->probe_io_open)
+        endpoint_io_close(&p->probe_io, NULL);
+}
