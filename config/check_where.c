@@ -68,6 +68,12 @@ static void check_limits(struct config_build *b, bool *told)
         check_names(b, &r->inbound);
         need_http(b, b->origin[SECTION_RATELIMIT][i], &r->inbound, told);
     }
+    for (size_t i = 0; i < b->config->sequence_count; i++) {
+        const struct config_sequence *q = &b->config->sequence[i];
+        check_names(b, &q->inbound);
+        if (q->enabled)
+            need_http(b, b->origin[SECTION_SEQUENCE][i], &q->inbound, "", told);
+    }
     for (size_t i = 0; i < b->config->quarantine_count; i++)
         check_names(b, &b->config->quarantine[i].inbound);
 }

@@ -354,6 +354,53 @@ static void add_limits(struct builder *b)
     }
 }
 
+static void add_expressions(struct builder *b)
+{
+    const struct config *config = b->policy->config;
+    for (size_t i = 0; i < config->expression_count; i++) {
+        const struct config_expression *from = &config->expression[i];
+        struct rules_env env = env_of(b, 0);
+        struct rules_error error;
+        if (!sequences_add_expression(b->policy->sequences, &env, from->name, from->expression.text,
+                                      from->expression.length, &error))
+            text_problem(b, &from->expression, &error, "expression", from->name);
+    }
+}
+
+static void add_sequences(struct builder *b)
+{
+    const struct config *config = b->policy->config;
+    for (size_t i = 0; i < config->sequence_count; i++) {
+        const struct config_sequence *from = &config->sequence[i];
+        struct sequence_rule sequence = {.name = from->name,
+                                         .steps = from->steps.text,
+                                         .window = from->window,
+                                         .log_only = from->action == CONFIG_ACTION_LOG,
+                                         .status = from->status,
+                                         .body = from->body,
+                                         .enabled = from->enabled,
+                                         .dry_run = from->dry_run,
+                                         .inbound = (const char *const *)from->inbound.item,
+                                         .inbounds = from->inbound.count};
+        struct rules_error error;
+        if (!sequences_add(b->policy->sequences, &sequence, &error))
+            text_problem(b, &from->steps, &error, "sequence", from->name);
+    }
+}
+
+static void warn_sequence(void *arg, int expression, int sequence, size_t offset, size_t length,
+                          const char *message)
+{
+    struct builder *b = arg;
+    const struct config *config = b->policy->config;
+    const struct config_text *text =
+        expression >= 0 ? &config->expression[expression].expression : &config->sequence[sequence].steps;
+    config_report_add(b->report, CONFIG_WARNING, config_text_place(text, offset), (unsigned)length, NULL,
+                      "[%s %s]: %s", expression >= 0 ? "expression" : "sequence",
+                      expression >= 0 ? config->expression[expression].name : config->sequence[sequence].name,
+                      message);
+}
+
 static void warn(void *arg, size_t rule, size_t offset, size_t length, const char *message)
 {
     struct builder *b = arg;
@@ -498,7 +545,8 @@ static bool headers_apply(const struct proxy_policy *p, const char *inbound)
 
 static bool uses(const struct proxy_policy_inbound *in, unsigned field)
 {
-    return ruleset_plan_uses(in->rules, field) || ratelimit_plan_uses(in->limits, field);
+    return ruleset_plan_uses(in->rules, field) || ratelimit_plan_uses(in->limits, field) ||
+           sequence_plan_uses(in->sequences, field);
 }
 
 static bool plan_inbound(struct proxy_policy *p, size_t index)
@@ -507,7 +555,8 @@ static bool plan_inbound(struct proxy_policy *p, size_t index)
     struct proxy_policy_inbound *in = &p->inbound[index];
     in->rules = ruleset_plan(p->rules, config->name);
     in->limits = ratelimits_plan(p->limits, config->name);
-    if (in->rules == NULL || in->limits == NULL)
+    in->sequences = sequences_plan(p->sequences, config->name);
+    if (in->rules == NULL || in->limits == NULL || in->sequences == NULL)
         return false;
     in->state_words = ruleset_plan_state_words(in->rules);
     in->hello = uses(in, RULES_FIELD_TLS_HELLO_LENGTH) || uses(in, RULES_FIELD_TLS_RANDOM) ||
@@ -516,7 +565,8 @@ static bool plan_inbound(struct proxy_policy *p, size_t index)
     in->path = uses(in, RULES_FIELD_PATH) || uses(in, RULES_FIELD_URI) || uses(in, RULES_FIELD_FULL_URI) ||
                uses(in, RULES_FIELD_EXTENSION);
     bool asked = (ruleset_plan_phases(in->rules) & RULES_REQUEST) != 0 ||
-                 ratelimit_plan_count(in->limits) != 0 || headers_apply(p, config->name);
+                 ratelimit_plan_count(in->limits) != 0 || sequence_plan_count(in->sequences) != 0 ||
+                 headers_apply(p, config->name);
     in->http =
         config->protocol == CONFIG_PROTOCOL_HTTP || (config->protocol == CONFIG_PROTOCOL_AUTO && asked);
     return true;
@@ -528,13 +578,14 @@ static bool begin(struct proxy_policy *p)
 {
     p->rules = ruleset_new((enum ruleset_default)p->config->rules.fallback);
     p->limits = ratelimits_new();
+    p->sequences = sequences_new();
     p->names = headers_names_new();
     p->list = calloc(p->config->list_count + 1, sizeof *p->list);
     p->headers = calloc(p->config->headers_count + 1, sizeof *p->headers);
     p->inbound = calloc(p->config->inbound_count + 1, sizeof *p->inbound);
     p->quarantine = calloc(p->config->quarantine_count + 1, sizeof *p->quarantine);
-    return p->rules && p->limits && p->quarantine && p->names && p->list && p->headers && p->inbound &&
-           headers_names_add_identity(p->names);
+    return p->rules && p->limits && p->sequences && p->quarantine && p->names && p->list && p->headers &&
+           p->inbound && headers_names_add_identity(p->names);
 }
 
 struct proxy_policy *proxy_policy_new(const struct config *config, struct config_report *report,
@@ -556,6 +607,8 @@ struct proxy_policy *proxy_policy_new(const struct config *config, struct config
     } else {
         add_rules(&b);
         add_limits(&b);
+        add_expressions(&b);
+        add_sequences(&b);
         add_headers(&b);
         add_quarantine(p);
         read_lists(&b);
@@ -570,8 +623,10 @@ struct proxy_policy *proxy_policy_new(const struct config *config, struct config
         proxy_policy_free(p);
         return NULL;
     }
-    if (report)
+    if (report) {
         ruleset_warn(p->rules, warn, &b);
+        sequences_warn(p->sequences, warn_sequence, &b);
+    }
     return p;
 }
 
@@ -596,6 +651,7 @@ void proxy_policy_free(struct proxy_policy *p)
     }
     ruleset_free(p->rules);
     ratelimits_free(p->limits);
+    sequences_free(p->sequences);
     for (size_t i = 0; p->list && i < p->config->list_count; i++) {
         for (size_t k = 0; k < LIST_KINDS; k++)
             rules_list_free(p->list[i].of_kind[k]);

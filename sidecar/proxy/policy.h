@@ -15,6 +15,7 @@
 #include "sidecar/rules/quarantine.h"
 #include "sidecar/rules/ratelimit.h"
 #include "sidecar/rules/ruleset.h"
+#include "sidecar/rules/sequence.h"
 
 /* A [headers] section: its plan, and the programs whose values it sets, parallel to the plan's names. */
 struct proxy_policy_headers {
@@ -29,6 +30,7 @@ struct proxy_policy_headers {
 struct proxy_policy_inbound {
     const struct ruleset_plan *rules;
     const struct ratelimit_plan *limits;
+    const struct sequence_plan *sequences;
     size_t state_words; /* of uint64_t that a connection needs for its rules */
     bool http;          /* requests are looked at here: the bytes must be HTTP */
     bool hello;         /* some rule asks for facts of the ClientHello */
@@ -47,6 +49,7 @@ struct proxy_policy {
     struct proxy_policy_list *list; /* parallel to config->list */
     struct ruleset *rules;
     struct ratelimits *limits;
+    struct sequences *sequences;                /* numbered as config->sequence and config->expression */
     struct proxy_policy_quarantine *quarantine; /* parallel to config->quarantine */
     struct headers_names *names;
     struct proxy_policy_headers *headers; /* parallel to config->headers */
