@@ -188,7 +188,7 @@ static void on_lists_changed(void *arg)
     struct proxy *p = arg;
     uint64_t now;
     /* What failed and is now as it was in service is taken as well: the failure is over. */
-    if ((!proxy_policy_lists_changed(p->config->policy, &now) && !p->lists_failed) || now == p->lists_hash)
+    if ((!policy_lists_changed(p->config->policy->lists, &now) && !p->lists_failed) || now == p->lists_hash)
         return;
     p->lists_hash = now;
     proxy_reload(p, "list changed");

@@ -120,6 +120,16 @@ sequence = login -> crat
     [[ $output == *"there is no [expression crat]"* && $output == *"cart"* ]]
     line=$(grep -n '^sequence = ' server.conf | cut -d: -f1)
     [[ $output == *"server.conf:$line:21:"* ]]
+    # A mistake in an expression is told once, not by whoever names it as well.
+    house_config '' "$steps
+[expression wrong]
+expression = http.hst eq 1
+[sequence checkout]
+sequence = login -> wrong"
+    run "$OUTRIDER_BIN/sidecar" check -c server.conf
+    echo "$output"
+    [ "$status" = 1 ]
+    [[ $output == *http.host* && $output != *"there is no [expression"* ]]
     house_config '' "$steps
 [expression spare]
 expression = ssl
