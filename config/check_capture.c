@@ -27,7 +27,7 @@ static void place_of_captured(struct config_build *b, const struct config_lines_
                               const struct config_outbound *out)
 {
     static const char *const own[] = {"listen", "connect"};
-    static const char *const tls[] = {"server_name", "allow_san", "alpn", "send_proxy"};
+    static const char *const tls[] = {"server_name", "allow_san", "protocol", "alpn", "send_proxy"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (config_build_entry(s, own[i]))
             config_build_tell(b, CONFIG_ERROR, s, own[i], NULL,
@@ -73,6 +73,10 @@ bool config_check_capture(struct config_build *b)
     bool any = false;
     for (size_t i = 0; i < c->outbound_count; i++) {
         const struct config_lines_section *s = b->origin[SECTION_OUTBOUND][i];
+        if (c->outbound[i].http && config_build_entry(s, "alpn"))
+            config_build_tell(
+                b, CONFIG_ERROR, s, "alpn", NULL,
+                "alpn cannot hold with protocol = http: what the local service speaks decides it");
         if (config_build_entry(s, "destinations")) {
             any = true;
             place_of_captured(b, s, &c->outbound[i]);

@@ -255,6 +255,7 @@ struct config_outbound {
     struct config_strings allow_san; /* none: server_name must be a SAN */
     enum config_proxy_out proxy_out; /* sent to the peer inside TLS */
     struct config_strings alpn;
+    bool http; /* protocol = tcp | http */
     struct config_limits limits;
 };
 

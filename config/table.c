@@ -112,6 +112,7 @@ const struct config_key config_keys[] = {
     {SECTION_OUTBOUND, KEY_CIDRS, "destinations", AT(outbound, destinations), .help = "In place of `listen` and `connect`: captured connections to these networks."},
     {SECTION_OUTBOUND, KEY_RANGES, "ports", AT(outbound, ports), FROM(1, 65535), .help = "On these ports. Default: all."},
     {SECTION_OUTBOUND, KEY_ENUM, "passthrough", AT(outbound, passthrough), IS("refuse"), WORDS("refuse|allow"), .help = "`allow`: what is captured for these destinations goes on as it is, without TLS."},
+    {SECTION_OUTBOUND, KEY_ENUM, "protocol", AT(outbound, http), IS("tcp"), WORDS("tcp|http"), .help = "What the local service speaks. `tcp`: anything; nothing is looked at or waited for, and `alpn` is offered as it stands. `http`: the first bytes, which an HTTP client always sends, tell whether h2 or http/1.1 is offered to the peer by ALPN; who sends none within `handshake_timeout` or speaks no HTTP is refused. A peer that does not agree on h2 is sent none: the call fails with 502, or UNAVAILABLE for gRPC."},
     {SECTION_OUTBOUND, KEY_HOSTNAME, "server_name", AT(outbound, server_name), .help = "The name to ask for (SNI). Default: the host of `connect`, where that is a name."},
     {SECTION_OUTBOUND, KEY_STRINGS, "allow_san", AT(outbound, allow_san), .help = "Who may answer, by SAN, as for inbounds. Default: `server_name`."},
     {SECTION_OUTBOUND, KEY_ENUM, "send_proxy", AT(outbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the peer, within TLS."},

@@ -422,6 +422,8 @@ bool codec_blocked(const struct codec *c, enum session_side side)
 
 uint64_t codec_deadline(const struct codec *c)
 {
+    if (!c->session->inbound)
+        return 0;
     const struct config_inbound *config = c->session->runtime->inbound[c->session->index].config;
     if (c->kind == CODEC_HTTP2)
         return config->keepalive_timeout && http2_streams(c->http2) == 0

@@ -362,6 +362,11 @@ void exchange_request2(void *ctx, struct http2_request *r, struct http2_verdict 
                               .query = query,
                               .version = "HTTP/2"}};
     struct session *s = a.codec->session;
+    if (!s->inbound) {
+        /* What the local service asks for goes on as it is: the peer judges it. */
+        r->user = exchange_new(s, &a.facts);
+        return;
+    }
     ask(&a);
     if (a.status != 0 && a.add_count != 0) {
         s->worker->codec->out.add[0] = a.add[0];
@@ -384,6 +389,8 @@ static size_t respond(struct codec *c, struct exchange *e, int status, struct ht
                       size_t count, const struct http_field **add)
 {
     struct session *s = c->session;
+    if (!s->inbound)
+        return 0;
     struct decide *d = s->worker->decide;
     const struct proxy_policy *policy = policy_of(s);
     struct http_str host = e ? (struct http_str){e->text + e->host_at, e->host_size} : (struct http_str){0};
@@ -431,7 +438,8 @@ bool exchange_trailer1(void *ctx, enum http1_side side, const struct http_field 
 bool exchange_trailer2(void *ctx, enum http2_side side, const struct http_field *field)
 {
     const struct codec *c = ctx;
-    return side == HTTP2_DOWN && headers_trailer_drop(policy_of(c->session)->names, field);
+    return c->session->inbound && side == HTTP2_DOWN &&
+           headers_trailer_drop(policy_of(c->session)->names, field);
 }
 
 /* --- the end --- */
@@ -457,7 +465,8 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
 {
     struct session *s = c->session;
     struct worker *w = s->worker;
-    const struct tls_peer *peer = s->leg[DOWN].tls ? tls_stream_peer(s->leg[DOWN].tls) : NULL;
+    const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
+    const struct tls_peer *peer = tls ? tls_stream_peer(tls) : NULL;
     uint64_t now = uv_now(&w->loop);
     struct log_line line;
     char address[NET_ADDR_TEXT], sans[256];
@@ -474,7 +483,7 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
     if (!s->runtime->snapshot->config->sidecar.log_requests || !log_wants(w->log, LOG_INFO))
         return;
     log_begin(&line, w->log, LOG_INFO, "request", e && *e->text ? e->text : NULL);
-    log_text(&line, "inbound", session_name(s));
+    log_text(&line, s->inbound ? "inbound" : "outbound", session_name(s));
     log_number(&line, "status", (uint64_t)(t->status > 0 ? t->status : 0));
     log_text(&line, "outcome", t->outcome);
     log_text(&line, "why", t->why);

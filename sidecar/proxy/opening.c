@@ -19,6 +19,8 @@ static void start_connect(struct session *s);
 static void established(struct session *s);
 static bool rules_admit(struct session *s);
 
+static const char no_peer[] = "the peer cannot be reached", untrusted[] = "no trusted connection to the peer";
+
 static const struct config_inbound *inbound_of(const struct session *s)
 {
     return s->runtime->inbound[s->index].config;
@@ -76,6 +78,19 @@ static void begin_inbound(struct session *s)
     endpoint_read_start(&s->leg[DOWN].ep);
 }
 
+static void begin_outbound(struct session *s)
+{
+    const struct config *config = s->runtime->snapshot->config;
+    if (!s->runtime->outbound[s->index].config->http) {
+        start_connect(s);
+        return;
+    }
+    s->state = SESSION_SNIFF;
+    s->deadline = config->tls.handshake_timeout ? s->started + config->tls.handshake_timeout : 0;
+    session_arm(s);
+    endpoint_read_start(&s->leg[DOWN].ep);
+}
+
 bool session_accept(struct worker *w, const struct worker_listener *listener, int fd,
                     const struct sockaddr *peer)
 {
@@ -119,7 +134,7 @@ bool session_accept(struct worker *w, const struct worker_listener *listener, in
     else if (inbound)
         begin_inbound(s);
     else
-        start_connect(s);
+        begin_outbound(s);
     return true;
 }
 
@@ -137,6 +152,22 @@ static bool keep_early(struct session *s, const uint8_t *data, size_t size)
     s->early = more;
     s->early_size += size;
     return true;
+}
+
+/* What the client speaks is what the peer is asked for. */
+static void sniff(struct session *s)
+{
+    switch (codec_sniff(s->early, s->early_size)) {
+    case CODEC_SNIFF_MORE: return;
+    case CODEC_SNIFF_HTTP2: s->alpn = "h2"; break;
+    case CODEC_SNIFF_HTTP1: s->alpn = "http/1.1"; break;
+    case CODEC_SNIFF_NEITHER:
+        session_finish(s, SESSION_END_REFUSED, "the client does not speak HTTP, which is expected here",
+                       true);
+        return;
+    }
+    endpoint_read_stop(&s->leg[DOWN].ep);
+    start_connect(s);
 }
 
 static void take_plaintext(struct session *s, const uint8_t *data, size_t size)
@@ -237,6 +268,10 @@ void session_early_data(struct session *s, enum session_side side, const uint8_t
         if (keep_early(s, data, size))
             read_preface(s);
         break;
+    case SESSION_SNIFF:
+        if (keep_early(s, data, size))
+            sniff(s);
+        break;
     case SESSION_HELLO:
         if (s->early_size == 0)
             read_hello(s, data, size);
@@ -261,6 +296,7 @@ void session_early_end(struct session *s, enum session_side side, int err)
     switch ((enum session_state)s->state) {
     case SESSION_LINGER: session_finish(s, (enum session_end)s->end, s->why, false); break;
     case SESSION_CLOSED: break;
+    case SESSION_SNIFF:
     case SESSION_HELLO:
         /* A port scan or a probe of the port: connected and went. */
         if (s->early_size == 0 && err == 0) {
@@ -273,7 +309,9 @@ void session_early_end(struct session *s, enum session_side side, int err)
             (void)snprintf(why, sizeof why, "%s in the handshake: %s", who, uv_strerror(err));
         else
             (void)snprintf(why, sizeof why, "%s closed the connection in the handshake", who);
-        session_finish(s, s->state == SESSION_CONNECT ? SESSION_END_RESET : SESSION_END_REFUSED, why, false);
+        if (side == DOWN || !session_no_peer(s, TLS_ALERT_NONE, SESSION_END_REFUSED, why, 502, no_peer))
+            session_finish(s, s->state == SESSION_CONNECT ? SESSION_END_RESET : SESSION_END_REFUSED, why,
+                           false);
     }
 }
 
@@ -293,7 +331,7 @@ static void start_handshake(struct session *s, struct tls_ctx *ctx, const char *
     struct leg *leg = &s->leg[session_tls_side(s)];
     w->tls.out_size = 0;
     leg->tls = tls_stream_new(ctx, &w->tls, peeked_sni);
-    if (leg->tls == NULL)
+    if (leg->tls == NULL || (s->alpn && !tls_stream_offer_alpn(leg->tls, s->alpn)))
         session_finish(s, SESSION_END_ERROR, "out of memory", true);
     else
         go_on_handshake(s);
@@ -339,6 +377,17 @@ static bool rules_admit(struct session *s)
     return false;
 }
 
+/* Bytes of HTTP/2 must not reach a peer that has not agreed to them (RFC 9113 section 3.3). */
+static bool agreed_on_http2(struct session *s)
+{
+    const char *alpn = tls_stream_info(s->leg[UP].tls).alpn;
+    if (alpn && strcmp(alpn, "h2") == 0)
+        return true;
+    return !session_no_peer(s, TLS_ALERT_NO_APPLICATION_PROTOCOL, SESSION_END_REFUSED,
+                            "the peer did not agree on h2 by ALPN, which the client speaks", 502,
+                            "the peer does not speak HTTP/2");
+}
+
 static void admitted(struct session *s)
 {
     const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
@@ -350,7 +399,8 @@ static void admitted(struct session *s)
     s->deadline = 0;
     worker_recheck_at(s->worker, verdict->recheck_at);
     if (!s->inbound) {
-        established(s);
+        if (agreed_on_http2(s))
+            established(s);
         return;
     }
     if (!rules_admit(s))
@@ -380,7 +430,9 @@ static void go_on_handshake(struct session *s)
             count_handshake(s, false);
     } else if (result != TLS_WANT) {
         count_handshake(s, false);
-        session_refuse(s, TLS_ALERT_NONE, SESSION_END_REFUSED, tls_stream_error_text(tls));
+        if (!session_no_peer(s, TLS_ALERT_NONE, SESSION_END_REFUSED, tls_stream_error_text(tls), 502,
+                             untrusted))
+            session_refuse(s, TLS_ALERT_NONE, SESSION_END_REFUSED, tls_stream_error_text(tls));
     }
 }
 
@@ -451,7 +503,8 @@ static void on_connected(void *arg, int fd, const char *error, const struct sock
             relay_begin(s);
         else if (s->inbound && s->leg[DOWN].tls)
             session_refuse(s, TLS_ALERT_INTERNAL_ERROR, SESSION_END_CONNECT, error);
-        else
+        else if (!session_no_peer(s, TLS_ALERT_NONE, SESSION_END_CONNECT, error,
+                                  strstr(error, "timed out") ? 504 : 502, no_peer))
             session_finish(s, SESSION_END_CONNECT, error, true);
         return;
     }

@@ -122,6 +122,8 @@ void relay_close(struct session *s)
     if (s->state != SESSION_RELAY)
         return;
     relay_end_output(s, DOWN);
+    if (s->leg[UP].tls && s->leg[UP].ep.open)
+        relay_end_output(s, UP);
     session_linger(s, SESSION_END_CLOSED, NULL);
 }
 
@@ -424,7 +426,12 @@ const struct endpoint_calls relay_up_calls = {up_data, up_end, up_broken, up_dra
 /* By ALPN, where it was agreed on; else the first bytes will tell. */
 static void choose_protocol(struct session *s)
 {
-    if (!s->inbound || !s->runtime->snapshot->shared->policy->inbound[s->index].http)
+    if (!s->inbound) {
+        if (session_is_http2_out(s))
+            begin_codec(s, CODEC_HTTP2);
+        return;
+    }
+    if (!s->runtime->snapshot->shared->policy->inbound[s->index].http)
         return;
     const char *alpn = s->leg[DOWN].tls ? tls_stream_info(s->leg[DOWN].tls).alpn : NULL;
     s->sniff = true;
@@ -434,7 +441,7 @@ static void choose_protocol(struct session *s)
         begin_codec(s, CODEC_HTTP1);
 }
 
-void relay_begin(struct session *s)
+static void begin(struct session *s, int lost_status, const char *lost_message)
 {
     uint8_t *early = s->early;
     size_t size = s->early_size;
@@ -444,13 +451,27 @@ void relay_begin(struct session *s)
     s->early = NULL;
     s->early_size = 0;
     choose_protocol(s);
-    relay_pace(s);
+    if (lost_status != 0 && s->state == SESSION_RELAY)
+        codec_service_lost(s->codec, lost_status, lost_message);
+    if (s->state == SESSION_RELAY)
+        relay_pace(s);
     if (size != 0 && s->state == SESSION_RELAY)
         deliver(s, DOWN, early, size);
     free(early);
     /* What followed the handshake in the same chunk, close_notify included. */
-    if (s->state == SESSION_RELAY && s->leg[session_tls_side(s)].tls)
+    const struct leg *tls = &s->leg[session_tls_side(s)];
+    if (s->state == SESSION_RELAY && tls->tls && tls->ep.open)
         relay_decrypt(s, session_tls_side(s));
     if (s->state == SESSION_RELAY)
         session_arm(s);
+}
+
+void relay_begin(struct session *s)
+{
+    begin(s, 0, NULL);
+}
+
+void relay_begin_lost(struct session *s, int status, const char *message)
+{
+    begin(s, status, message);
 }

@@ -5,7 +5,7 @@
  * moves its bytes, verdict.c judges it.
  *
  *   inbound:   [PROXY header] -> ClientHello -> handshake -> connect to the service -> relay
- *   outbound:  connect to the peer -> handshake -> relay
+ *   outbound:  [first bytes] -> connect to the peer -> handshake -> relay
  *
  * An idle session owns no buffer: what is received lands in the worker's scratch buffers and leaves at once,
  * or is queued by the endpoint it goes to, whose source then is not read until the queue is empty.
@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "sidecar/net/addr.h"
 #include "sidecar/net/dial.h"
@@ -31,6 +32,7 @@ enum session_side { DOWN, UP };
 
 enum session_state {
     SESSION_PREFACE,   /* inbound: waits for the PROXY header; then HELLO */
+    SESSION_SNIFF,     /* outbound for HTTP: waits for the bytes that tell which; then CONNECT */
     SESSION_HELLO,     /* inbound: waits for a whole ClientHello; then HANDSHAKE, or CONNECT for plaintext */
     SESSION_HANDSHAKE, /* then CONNECT (inbound) or RELAY (outbound) */
     SESSION_CONNECT,   /* then RELAY (inbound) or HANDSHAKE (outbound) */
@@ -91,8 +93,10 @@ struct session {
     uint8_t verdict;        /* enum ruleset_verdict of the connection */
     enum session_state state : 8;
     enum session_end end : 8;
-    bool sniff;          /* what the client speaks is still to be seen */
-    bool tcp;            /* it is not HTTP, and may be so (tcp_fallback) */
+    const char
+        *alpn;  /* outbound for HTTP: what is offered to the peer, "h2" or "http/1.1"; NULL: not known */
+    bool sniff; /* what the client speaks is still to be seen */
+    bool tcp;   /* it is not HTTP, and may be so (tcp_fallback) */
     struct codec *codec; /* HTTP; NULL: bytes pass as they are */
     struct leg leg[2];
 };
@@ -130,6 +134,8 @@ extern const struct endpoint_calls relay_down_calls, relay_up_calls;
 
 /* Both legs are open: sends what came early, and lets both be read. */
 void relay_begin(struct session *s);
+/* The same for a client of HTTP/2 without a leg to the service: it gets STATUS and MESSAGE (static). */
+void relay_begin_lost(struct session *s, int status, const char *message);
 /* Sends to SIDE, by TLS where it has it; holds the other side's reading while something is queued. */
 void relay_send(struct session *s, enum session_side side, const uint8_t *data, size_t size);
 /* Decrypts what the worker's tls.in has for SIDE and sends it on. */
@@ -152,6 +158,12 @@ static inline enum session_side session_tls_side(const struct session *s)
     return s->inbound ? DOWN : UP;
 }
 
+/* An outbound whose client speaks HTTP/2. */
+static inline bool session_is_http2_out(const struct session *s)
+{
+    return s->alpn && strcmp(s->alpn, "h2") == 0;
+}
+
 const struct config_limits *session_limits(const struct session *s);
 const char *session_name(const struct session *s); /* of its section */
 /* Sends what TLS wrote to the worker's tls.out. */
@@ -172,6 +184,13 @@ void session_not_half_open(struct session *s);
 void session_arm(struct session *s);
 /* An endpoint of it has closed. */
 void session_handle_closed(struct session *s);
+/*
+ * Outbound, before its relay: there is no peer to be had. Who speaks HTTP/2 is told so with STATUS (502, 504)
+ * and MESSAGE (static), on the stream of its first request; ALERT (or NONE) is for the peer, END and WHY are
+ * for the log. False: S does not speak HTTP/2, and is for the caller to end.
+ */
+bool session_no_peer(struct session *s, enum tls_alert alert, enum session_end end, const char *why,
+                     int status, const char *message);
 /* ALERT to the TLS peer, which gets a moment to read it, then the end. */
 void session_refuse(struct session *s, enum tls_alert alert, enum session_end end, const char *why);
 

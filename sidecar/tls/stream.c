@@ -150,6 +150,13 @@ static const char *negotiated_sni(WOLFSSL *ssl)
     return size > 0 ? name : NULL;
 }
 
+/* NAMES with commas between them. wolfSSL only reads them, whatever the type says. */
+static bool use_alpn(WOLFSSL *ssl, const char *names)
+{
+    return wolfSSL_UseALPN(ssl, (char *)(uintptr_t)names, (unsigned)strlen(names),
+                           WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
+}
+
 /*
  * wolfSSL goes by the client's order of ALPN names; ours is to count (RFC 7301 section 3.2): it is given the
  * one name that we choose. Returns whether the handshake may go on.
@@ -168,8 +175,7 @@ static bool choose_alpn(struct tls_stream *s, WOLFSSL *ssl)
                 s->alpn = *p;
     if (!s->alpn)
         return !s->ctx->alpn_strict;
-    return wolfSSL_UseALPN(ssl, s->alpn, (unsigned)strlen(s->alpn), WOLFSSL_ALPN_FAILED_ON_MISMATCH) ==
-           WOLFSSL_SUCCESS;
+    return use_alpn(ssl, s->alpn);
 }
 
 /* At each ClientHello, its extensions being read. */
@@ -288,9 +294,7 @@ struct tls_stream *tls_stream_new(struct tls_ctx *ctx, struct tls_io *io, const 
     wolfSSL_SetIOReadCtx(s->wolfssl, s);
     wolfSSL_SetIOWriteCtx(s->wolfssl, s);
     wolfSSL_SetCertCbCtx(s->wolfssl, s);
-    if (!ctx->server && ctx->alpn &&
-        wolfSSL_UseALPN(s->wolfssl, ctx->alpn, (unsigned)strlen(ctx->alpn),
-                        WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS)
+    if (!ctx->server && ctx->alpn && !use_alpn(s->wolfssl, ctx->alpn))
         goto fail;
     /* Under TLS 1.2 a server of wolfSSL minds only the groups of the connection, not those of the context. */
     if (ctx->server && ctx->min_version == TLS_VERSION_1_2 &&
@@ -304,6 +308,13 @@ struct tls_stream *tls_stream_new(struct tls_ctx *ctx, struct tls_io *io, const 
 fail:
     tls_stream_free(s);
     return NULL;
+}
+
+bool tls_stream_offer_alpn(struct tls_stream *s, const char *protocol)
+{
+    assert(!s->ctx->server && !s->ctx->alpn);
+    s->offered = protocol;
+    return use_alpn(s->wolfssl, protocol);
 }
 
 void tls_stream_free(struct tls_stream *s)
@@ -329,11 +340,14 @@ static bool note_facts(struct tls_stream *s)
     s->group = tls_ctx_group_name(s->ctx, wolfSSL_get_curve_name(s->wolfssl));
     char *name = NULL;
     unsigned short size = 0;
-    if (!s->ctx->server && s->ctx->alpn &&
-        wolfSSL_ALPN_GetProtocol(s->wolfssl, &name, &size) == WOLFSSL_SUCCESS)
-        for (char **p = s->ctx->alpn_list; *p; p++)
+    if (!s->ctx->server && (s->ctx->alpn || s->offered) &&
+        wolfSSL_ALPN_GetProtocol(s->wolfssl, &name, &size) == WOLFSSL_SUCCESS) {
+        if (s->offered && strlen(s->offered) == size && memcmp(s->offered, name, size) == 0)
+            s->alpn = s->offered;
+        for (char **p = s->ctx->alpn_list; p && *p; p++)
             if (strlen(*p) == size && memcmp(*p, name, size) == 0)
                 s->alpn = *p;
+    }
     /* In TLS 1.2 a resumed session is not based on a new key exchange. */
     return s->cipher && (s->group || (s->resumed && wolfSSL_version(s->wolfssl) != TLS1_3_VERSION));
 }

@@ -78,6 +78,10 @@ struct tls_stream;
  */
 struct tls_stream *tls_stream_new(struct tls_ctx *ctx, struct tls_io *io, const char *peeked_sni)
     __attribute__((warn_unused_result));
+/* Client, before its first step: offers PROTOCOL (static) alone by ALPN; its context must have none to offer.
+ * False: out of memory. */
+bool tls_stream_offer_alpn(struct tls_stream *stream, const char *protocol)
+    __attribute__((warn_unused_result));
 void tls_stream_free(struct tls_stream *stream); /* NULL is fine; sends nothing */
 
 /*

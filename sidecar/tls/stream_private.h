@@ -22,12 +22,13 @@ struct tls_stream {
     struct tls_io *io;
     struct tls_peer *peer;
     struct tls_resumption
-        *resumption;   /* in the handshake: the ticket taken or the session offered; or NULL */
-    char *sni;         /* server: as peeked, NULL: none */
-    char *error;       /* NULL: nothing failed yet */
-    int64_t judged_at; /* seconds since 1970 */
-    int64_t until;     /* seconds since 1970: what was proved in the full handshake can be gone on from */
-    char *alpn;        /* one of the context's */
+        *resumption;     /* in the handshake: the ticket taken or the session offered; or NULL */
+    char *sni;           /* server: as peeked, NULL: none */
+    char *error;         /* NULL: nothing failed yet */
+    int64_t judged_at;   /* seconds since 1970 */
+    int64_t until;       /* seconds since 1970: what was proved in the full handshake can be gone on from */
+    const char *offered; /* client: by ALPN, in place of what the context has; NULL: nothing */
+    const char *alpn;    /* one of the context's, or what was offered */
     const char *group;
     const struct tls_cipher *cipher;
     int16_t alert_sent, alert_received;
