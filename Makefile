@@ -4,7 +4,6 @@
 #
 #   BUILD=release|asan|tsan     how objects are compiled (asan includes UBSan); each has its own build/ folder
 #   STATIC=1                    link everything statically, libc included
-#   CROSS=aarch64-linux-gnu-    compile for another architecture, with the tools of that prefix (Debian: arm64)
 #   PREFIX, DESTDIR             where `make install` puts things
 #
 # A source file is found by standing in a room (see DIRS); a unit test by being tests/unit/test_*.c, a fuzz
@@ -16,16 +15,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 V ?= 0
 CLANG ?= clang
-CROSS ?=
-ifneq ($(CROSS),)
-CC := $(CROSS)gcc
-AR := $(CROSS)ar
-endif
-export CROSS
 
 VERSION := 0.1.0
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
-OUT := build/$(BUILD)$(if $(filter 1,$(STATIC)),-static)$(if $(CROSS),-$(patsubst %-,%,$(CROSS)))
+OUT := build/$(BUILD)$(if $(filter 1,$(STATIC)),-static)
 DIRS := config certrotate sidecar/rules sidecar/http sidecar/tls sidecar/net sidecar/proxy sidecar/admin sidecar
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -33,7 +26,7 @@ say = $(if $(filter 1,$(V)),@true,@printf '  %-6s %s\n' $(1) $(2))
 
 # --- prerequisites -----------------------------------------------------------------------------------------
 # deps.mk names wolfSSL's install folder; making it installs packages and builds wolfSSL where they are missing.
-DEPS := build/$(CROSS)deps.mk
+DEPS := build/deps.mk
 ifeq ($(filter clean distclean help format,$(MAKECMDGOALS)),)
 -include $(DEPS)
 endif
@@ -64,7 +57,7 @@ endif
 ifeq ($(STATIC),1)
 # glibc's warnings on its resolver: names go by c-ares, which needs nothing of that (tests/e2e/static.bats proves it).
 # Relocations packed: 50 KB less.
-LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS)) $(shell $(CC) -Wl,-z,pack-relative-relocs -shared -o /dev/null -x c /dev/null 2>&1 | grep -q . || echo -Wl,-z,pack-relative-relocs) $(shell $(CC) -Wl,--no-warnings -shared -o /dev/null -x c /dev/null 2>/dev/null && echo -Wl,--no-warnings)
+LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS)) -Wl,-z,pack-relative-relocs $(shell $(CC) -Wl,--no-warnings -shared -o /dev/null -x c /dev/null 2>/dev/null && echo -Wl,--no-warnings)
 endif
 
 LIBDIR := /usr/lib/$(MULTIARCH)
@@ -75,6 +68,7 @@ LIBS := $(WOLFSSL)/lib/libwolfssl.a $(LIBDIR)/libuv_a.a $(LIBDIR)/libinih.a $(LI
 SRC := $(foreach d,$(DIRS),$(wildcard $(d)/*.c))
 MAIN := sidecar/main.c
 LIBOBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN),$(SRC))) $(patsubst %,$(OUT)/llhttp/%.o,api http llhttp)
+LIBOBJ += $(OUT)/sidecar/admin/page_data.o
 LIB := $(OUT)/liboutrider.a
 BIN := $(OUT)/bin/sidecar
 
@@ -82,7 +76,7 @@ UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(OUT)/tools/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-tsan test-long test-arm64 check bench bench-guard demo image oci oci-pack test-kind install clean distclean \
+.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-long check bench bench-guard demo image oci test-kind install clean distclean \
         help format asan tsan tools
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -92,14 +86,14 @@ all: $(BIN) $(OUT)/bin/certrotate
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
-	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-tsan test-long test-arm64 check test-kind bench bench-guard demo image oci install clean"
+	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-long check test-kind bench bench-guard demo image oci install clean"
 
 deps: $(DEPS)
 
 $(DEPS): deploy/deps/packages.sh deploy/deps/wolfssl.sh deploy/deps/wolfssl.options
 	@mkdir -p build
 	@deploy/deps/packages.sh build
-	@prefix=$$(CC=$(CC) deploy/deps/wolfssl.sh) && echo "WOLFSSL := $$prefix" > $@.tmp && mv $@.tmp $@
+	@prefix=$$(deploy/deps/wolfssl.sh) && echo "WOLFSSL := $$prefix" > $@.tmp && mv $@.tmp $@
 
 # --- compile and link --------------------------------------------------------------------------------------
 $(OUT)/%.o: %.c $(DEPS)
@@ -111,6 +105,15 @@ $(OUT)/llhttp/%.o: $(LLHTTP)/%.c $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC,llhttp/$*.c)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
+
+$(OUT)/sidecar/admin/page_data.c: sidecar/admin/page.html sidecar/admin/page.sh
+	@mkdir -p $(@D)
+	$(call say,PAGE,$<)
+	$(Q)sidecar/admin/page.sh $< >$@
+
+$(OUT)/sidecar/admin/page_data.o: $(OUT)/sidecar/admin/page_data.c $(DEPS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(LIB): $(LIBOBJ)
 	$(call say,AR,$@)
@@ -179,11 +182,6 @@ test:
 test-long: all
 	@$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=600
 	@OUTRIDER_LONG=1 $(MAKE) --no-print-directory test-e2e
-	@$(MAKE) --no-print-directory test-arm64
-
-# Under emulation, on any machine.
-test-arm64:
-	@env -u MAKEFLAGS -u MAKEOVERRIDES tests/run-arm64.sh
 
 # On a kind cluster, or another: tests/kind/run.sh says how, and what is missing here.
 test-kind: all
@@ -208,11 +206,8 @@ image:
 	@deploy/image/image.sh $(CURDIR)/build/image/outrider.tar outrider:$(VERSION)
 
 oci:
-	@$(MAKE) --no-print-directory STATIC=1 BUILD=release oci-pack
-
-oci-pack: all
-	@STRIP=$(CROSS)strip VERSION=$(VERSION) ARCH=$(firstword $(subst -, ,$(or $(MULTIARCH),$(shell uname -m)))) deploy/image/oci.sh \
-	    $(BIN) build/image/outrider-oci$(if $(CROSS),-$(firstword $(subst -, ,$(CROSS)))).tar outrider:$(VERSION)
+	@$(MAKE) --no-print-directory STATIC=1 BUILD=release all
+	@deploy/image/oci.sh build/release-static/bin/sidecar build/image/outrider-oci.tar outrider:$(VERSION)
 
 format:
 	clang-format -i $(SRC) $(foreach d,$(DIRS),$(wildcard $(d)/*.h)) $(wildcard tests/*/*.c tests/*/*.h)

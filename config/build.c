@@ -26,8 +26,6 @@ NAMED(outbound);
 NAMED(rule);
 NAMED(list);
 NAMED(ratelimit);
-NAMED(expression);
-NAMED(sequence);
 NAMED(quarantine);
 NAMED(headers);
 NAMED(probe);

@@ -80,6 +80,7 @@ struct visit {
 
     char target[TARGET_MAX + 1];
     char accept[ACCEPT_MAX];
+    char accept_encoding[ACCEPT_MAX];
     char allow[40];           /* a field of a refusal, or "" */
     int refused;              /* status; 0: a route serves it */
     const char *refused_text; /* static */
@@ -262,24 +263,35 @@ static bool is_foreign(struct visit *v, const struct http1_request *r)
     return v->refused != 0;
 }
 
+/* The one field NAME of the request; "" where there is none or where it is too long to be of use. */
+static void copy_field(const struct http1_request *r, const char *name, char out[ACCEPT_MAX])
+{
+    struct http_str value;
+    if (!only(r, name, &value) || value.n >= ACCEPT_MAX)
+        value.n = 0;
+    if (value.n)
+        memcpy(out, value.p, value.n);
+    out[value.n] = '\0';
+}
+
 /* Takes down what is asked, and by which route it is served or why not. */
 static void take_down(struct visit *v, const struct http1_request *r)
 {
-    struct http_str accept;
     size_t n = r->path.n;
     memcpy(v->target, r->path.p, n);
     v->target[n] = '\0';
-    v->request = (struct server_request){.path = v->target, .rest = "", .query = "", .accept = v->accept};
+    v->request = (struct server_request){.path = v->target,
+                                         .rest = "",
+                                         .query = "",
+                                         .accept = v->accept,
+                                         .accept_encoding = v->accept_encoding};
     if (r->query.p) {
         memcpy(v->target + n + 1, r->query.p, r->query.n);
         v->target[n + 1 + r->query.n] = '\0';
         v->request.query = v->target + n + 1;
     }
-    if (!only(r, "accept", &accept) || accept.n >= sizeof v->accept)
-        accept.n = 0;
-    if (accept.n)
-        memcpy(v->accept, accept.p, accept.n);
-    v->accept[accept.n] = '\0';
+    copy_field(r, "accept", v->accept);
+    copy_field(r, "accept-encoding", v->accept_encoding);
     v->head_only = is(r->method, "HEAD");
     v->allow[0] = '\0';
     v->refused = 0;

@@ -32,9 +32,10 @@ enum server_method { SERVER_GET = 1, SERVER_POST = 2, SERVER_DELETE = 4 };
 struct server_request {
     enum server_method method; /* HEAD counts as GET: its body is not sent */
     const char *path;
-    const char *rest;   /* what follows the path of a route that ends in "/" */
-    const char *query;  /* "" where there is none; not decoded */
-    const char *accept; /* of the field Accept; "" where there is none */
+    const char *rest;            /* what follows the path of a route that ends in "/" */
+    const char *query;           /* "" where there is none; not decoded */
+    const char *accept;          /* of the field Accept; "" where there is none */
+    const char *accept_encoding; /* likewise */
 };
 
 struct server_route {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sidecar/admin/page.h"
 #include "sidecar/admin/probe.h"
 #include "sidecar/net/listen.h"
 #include "sidecar/proxy/proxy_private.h"
@@ -140,6 +141,7 @@ static const struct server_route health_table[] = {HEALTH_ROUTES};
 
 static const struct server_route admin_table[] = {
     HEALTH_ROUTES,
+    {"/", SERVER_GET, "the status page", page_serve},
     {"/status", SERVER_GET, "what it is doing, and all counters", serve_status},
 };
 
