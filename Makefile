@@ -4,6 +4,7 @@
 #
 #   BUILD=release|asan|tsan     how objects are compiled (asan includes UBSan); each has its own build/ folder
 #   STATIC=1                    link everything statically, libc included
+#   CROSS=aarch64-linux-gnu-    compile for another architecture, with the tools of that prefix (Debian: arm64)
 #   PREFIX, DESTDIR             where `make install` puts things
 #
 # A source file is found by standing in a room (see DIRS); a unit test by being tests/unit/test_*.c, a fuzz
@@ -15,10 +16,16 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 V ?= 0
 CLANG ?= clang
+CROSS ?=
+ifneq ($(CROSS),)
+CC := $(CROSS)gcc
+AR := $(CROSS)ar
+endif
+export CROSS
 
 VERSION := 0.1.0
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
-OUT := build/$(BUILD)$(if $(filter 1,$(STATIC)),-static)
+OUT := build/$(BUILD)$(if $(filter 1,$(STATIC)),-static)$(if $(CROSS),-$(patsubst %-,%,$(CROSS)))
 DIRS := config certrotate sidecar/rules sidecar/http sidecar/tls sidecar/net sidecar/proxy sidecar/admin sidecar
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -26,7 +33,7 @@ say = $(if $(filter 1,$(V)),@true,@printf '  %-6s %s\n' $(1) $(2))
 
 # --- prerequisites -----------------------------------------------------------------------------------------
 # deps.mk names wolfSSL's install folder; making it installs packages and builds wolfSSL where they are missing.
-DEPS := build/deps.mk
+DEPS := build/$(CROSS)deps.mk
 ifeq ($(filter clean distclean help format,$(MAKECMDGOALS)),)
 -include $(DEPS)
 endif
@@ -57,7 +64,7 @@ endif
 ifeq ($(STATIC),1)
 # glibc's warnings on its resolver: names go by c-ares, which needs nothing of that (tests/e2e/static.bats proves it).
 # Relocations packed: 50 KB less.
-LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS)) -Wl,-z,pack-relative-relocs $(shell $(CC) -Wl,--no-warnings -shared -o /dev/null -x c /dev/null 2>/dev/null && echo -Wl,--no-warnings)
+LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS)) $(shell $(CC) -Wl,-z,pack-relative-relocs -shared -o /dev/null -x c /dev/null 2>&1 | grep -q . || echo -Wl,-z,pack-relative-relocs) $(shell $(CC) -Wl,--no-warnings -shared -o /dev/null -x c /dev/null 2>/dev/null && echo -Wl,--no-warnings)
 endif
 
 LIBDIR := /usr/lib/$(MULTIARCH)
@@ -76,7 +83,7 @@ UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(OUT)/tools/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-long check bench bench-guard demo image oci test-kind install clean distclean \
+.PHONY: all deps test test-unit test-fuzz test-e2e test-san test-tsan test-long test-arm64 check bench bench-guard demo image oci oci-pack test-kind install clean distclean \
         help format asan tsan tools
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -86,14 +93,14 @@ all: $(BIN) $(OUT)/bin/certrotate
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
-	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-long check test-kind bench bench-guard demo image oci install clean"
+	@echo "targets: all deps test test-unit test-fuzz test-e2e test-san test-tsan test-long test-arm64 check test-kind bench bench-guard demo image oci install clean"
 
 deps: $(DEPS)
 
 $(DEPS): deploy/deps/packages.sh deploy/deps/wolfssl.sh deploy/deps/wolfssl.options
 	@mkdir -p build
 	@deploy/deps/packages.sh build
-	@prefix=$$(deploy/deps/wolfssl.sh) && echo "WOLFSSL := $$prefix" > $@.tmp && mv $@.tmp $@
+	@prefix=$$(CC=$(CC) deploy/deps/wolfssl.sh) && echo "WOLFSSL := $$prefix" > $@.tmp && mv $@.tmp $@
 
 # --- compile and link --------------------------------------------------------------------------------------
 $(OUT)/%.o: %.c $(DEPS)
@@ -182,6 +189,11 @@ test:
 test-long: all
 	@$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=600
 	@OUTRIDER_LONG=1 $(MAKE) --no-print-directory test-e2e
+	@$(MAKE) --no-print-directory test-arm64
+
+# Under emulation, on any machine.
+test-arm64:
+	@env -u MAKEFLAGS -u MAKEOVERRIDES tests/run-arm64.sh
 
 # On a kind cluster, or another: tests/kind/run.sh says how, and what is missing here.
 test-kind: all
@@ -206,8 +218,11 @@ image:
 	@deploy/image/image.sh $(CURDIR)/build/image/outrider.tar outrider:$(VERSION)
 
 oci:
-	@$(MAKE) --no-print-directory STATIC=1 BUILD=release all
-	@deploy/image/oci.sh build/release-static/bin/sidecar build/image/outrider-oci.tar outrider:$(VERSION)
+	@$(MAKE) --no-print-directory STATIC=1 BUILD=release oci-pack
+
+oci-pack: all
+	@STRIP=$(CROSS)strip VERSION=$(VERSION) ARCH=$(firstword $(subst -, ,$(or $(MULTIARCH),$(shell uname -m)))) deploy/image/oci.sh \
+	    $(BIN) build/image/outrider-oci$(if $(CROSS),-$(firstword $(subst -, ,$(CROSS)))).tar outrider:$(VERSION)
 
 format:
 	clang-format -i $(SRC) $(foreach d,$(DIRS),$(wildcard $(d)/*.h)) $(wildcard tests/*/*.c tests/*/*.h)

@@ -26,6 +26,8 @@ NAMED(outbound);
 NAMED(rule);
 NAMED(list);
 NAMED(ratelimit);
+NAMED(expression);
+NAMED(sequence);
 NAMED(quarantine);
 NAMED(headers);
 NAMED(probe);

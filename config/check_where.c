@@ -27,8 +27,9 @@ static void check_names(struct config_build *b, const struct config_strings *nam
 }
 
 /*
- * What needs HTTP (a limit, [headers]; of rules only their programs tell) against the inbounds where it applies: one that may
- * carry anything else must say which way it wants that, and one that carries TCP alone makes it pointless.
+ * What needs HTTP (a limit, [headers]; of rules only their programs tell) against the inbounds where it
+ * applies: one that may carry anything else must say which way it wants that, and one that carries TCP alone
+ * makes it pointless.
  */
 static void need_http(struct config_build *b, const struct config_lines_section *s,
                       const struct config_strings *inbounds, bool *told)
@@ -67,6 +68,12 @@ static void check_limits(struct config_build *b, bool *told)
         const struct config_ratelimit *r = &b->config->ratelimit[i];
         check_names(b, &r->inbound);
         need_http(b, b->origin[SECTION_RATELIMIT][i], &r->inbound, told);
+    }
+    for (size_t i = 0; i < b->config->sequence_count; i++) {
+        const struct config_sequence *q = &b->config->sequence[i];
+        check_names(b, &q->inbound);
+        if (q->enabled)
+            need_http(b, b->origin[SECTION_SEQUENCE][i], &q->inbound, told);
     }
     for (size_t i = 0; i < b->config->quarantine_count; i++)
         check_names(b, &b->config->quarantine[i].inbound);

@@ -312,11 +312,32 @@ struct config_ratelimit {
     struct config_strings inbound;
 };
 
+/* [expression NAME]: a step of sequences. */
+struct config_expression {
+    char *name;
+    struct config_place place;
+    struct config_text expression;
+};
+
+/* [sequence NAME], in file order. */
+struct config_sequence {
+    char *name;
+    struct config_place place;
+    struct config_text steps;  /* names of expressions with -> between them */
+    uint64_t window;           /* ms */
+    enum config_action action; /* BLOCK or LOG */
+    unsigned status;
+    char *body;
+    bool enabled;
+    bool dry_run;
+    struct config_strings inbound;
+};
+
 /* [quarantine NAME]: a certificate that is blocked too often is refused for a time. */
 struct config_quarantine {
     char *name;
     struct config_place place;
-    uint64_t threshold;        /* blocked requests */
+    uint64_t threshold;        /* requests that are blocked or break a sequence */
     uint64_t period;           /* ms, in which they are counted */
     uint64_t duration;         /* ms, for which the certificate is refused */
     enum config_action action; /* BLOCK or LOG */
@@ -378,6 +399,10 @@ struct config {
     size_t list_count;
     struct config_ratelimit *ratelimit;
     size_t ratelimit_count;
+    struct config_expression *expression;
+    size_t expression_count;
+    struct config_sequence *sequence;
+    size_t sequence_count;
     struct config_quarantine *quarantine;
     size_t quarantine_count;
     struct config_headers *headers;

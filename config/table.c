@@ -20,7 +20,9 @@ const struct config_section config_sections[SECTION_COUNT] = {
     {"rule", SECTION_RULE, NAMED_YES, MANY(rule), "A rule. Rules run in the order of the file; the first `block`, `allow` or `skip` that matches ends it."},
     {"list", SECTION_LIST, NAMED_YES, MANY(list), "A named list, for `in $NAME` in expressions. The name holds only a-z, 0-9, `_` and, not at either end, `.`."},
     {"ratelimit", SECTION_RATELIMIT, NAMED_YES, MANY(ratelimit), "A rate limit over a sliding window. Limits run after the rules, in the order of the file."},
-    {"quarantine", SECTION_QUARANTINE, NAMED_YES, MANY(quarantine), "A certificate of which too many requests were blocked is refused for a time."},
+    {"expression", SECTION_EXPRESSION, NAMED_YES, MANY(expression), "An expression with a name: a step of sequences."},
+    {"sequence", SECTION_SEQUENCE, NAMED_YES, MANY(sequence), "Requests of one certificate in the order that is expected. A step may come again, and the first always; a later one that comes without the one before it, itself in order, breaks the sequence. A request counts when it comes, whatever the service answers; one that is refused does not. Callers without a certificate get no further than the first step. Sequences run after the rate limits, in the order of the file."},
+    {"quarantine", SECTION_QUARANTINE, NAMED_YES, MANY(quarantine), "A certificate of which too many requests were blocked, or broke a sequence that is no dry run, is refused for a time."},
     {"headers", SECTION_HEADERS, NAMED_MAY, MANY(headers), "Which headers tell the service who called. `[headers NAME]` replaces `[headers]` as a whole for its inbounds and hostnames; of several that fit, the first counts. A header that could be set here is always removed from what callers send."},
     {"probe", SECTION_PROBE, NAMED_YES, MANY(probe), "A probe of the local service, for whoever asks the health listener for `/probes/NAME`: kubelet, which cannot come to the service itself under mutual TLS. 200 where it is well, else 503 and why. Nothing but what is declared here can be asked for."},
 };
@@ -148,7 +150,18 @@ const struct config_key config_keys[] = {
     {SECTION_RATELIMIT, KEY_STRING, "body", AT(ratelimit, body), .help = "Body of that answer."},
     {SECTION_RATELIMIT, KEY_INBOUNDS, "inbound", AT(ratelimit, inbound), .help = "The inbounds where it applies. Default: all."},
 
-    {SECTION_QUARANTINE, KEY_NUMBER, "threshold", AT(quarantine, threshold), MUST, FROM(1, 1000000), .help = "How many blocked requests are too many."},
+    {SECTION_EXPRESSION, KEY_EXPRESSION, "expression", AT(expression, expression), MUST, .help = "Which requests it stands for, in the rule language."},
+
+    {SECTION_SEQUENCE, KEY_EXPRESSION, "sequence", AT(sequence, steps), MUST, .help = "The steps: two to eight names of `[expression NAME]`, as in `login -> cart -> pay`. A request that is several of them must be in order as each."},
+    {SECTION_SEQUENCE, KEY_DURATION, "window", AT(sequence, window), IS("10m"), FROM(SECOND, 30 * DAY), .help = "How long after a step the next may come."},
+    {SECTION_SEQUENCE, KEY_ENUM, "action", AT(sequence, action), IS("block"), WORDS(ACTIONS_TWO), .help = "What happens to a request that breaks it. With `log` it passes, and counts for `[quarantine]` all the same."},
+    {SECTION_SEQUENCE, KEY_NUMBER, "status", AT(sequence, status), IS("403"), FROM(400, 599), .help = "Status of the answer to it."},
+    {SECTION_SEQUENCE, KEY_STRING, "body", AT(sequence, body), .help = "Body of that answer."},
+    {SECTION_SEQUENCE, KEY_BOOL, "enabled", AT(sequence, enabled), IS("true"), .help = "Whether it runs."},
+    {SECTION_SEQUENCE, KEY_BOOL, "dry_run", AT(sequence, dry_run), IS("false"), .help = "Count and log only what it would have done."},
+    {SECTION_SEQUENCE, KEY_INBOUNDS, "inbound", AT(sequence, inbound), .help = "The inbounds where it applies. Default: all."},
+
+    {SECTION_QUARANTINE, KEY_NUMBER, "threshold", AT(quarantine, threshold), MUST, FROM(1, 1000000), .help = "How many such requests are too many."},
     {SECTION_QUARANTINE, KEY_DURATION, "period", AT(quarantine, period), MUST, FROM(SECOND, DAY), .help = "Within what time."},
     {SECTION_QUARANTINE, KEY_DURATION, "duration", AT(quarantine, duration), MUST, FROM(SECOND, 365 * DAY), .help = "For how long the certificate is refused."},
     {SECTION_QUARANTINE, KEY_ENUM, "action", AT(quarantine, action), IS("block"), WORDS(ACTIONS_TWO), .help = "Whether it is refused, or only logged."},

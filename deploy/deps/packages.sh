@@ -3,14 +3,22 @@
 #
 # Looks for the Debian packages that a purpose needs and installs what is missing where that is possible.
 #
-#   packages.sh build|test|browser|check|bench|guard|image|demo
+#   packages.sh build|test|browser|check|bench|guard|image|arm64|demo
+#   CROSS=aarch64-linux-gnu-     build: for that architecture
 #
 # As root on a Debian-like system it installs them and says so; elsewhere it stops with the one line to run.
 set -eu
 
 case "$1" in
     build) want="gcc make pkg-config libc6-dev libuv1-dev libinih-dev libc-ares-dev libnghttp2-dev node-llhttp
-        autoconf automake libtool ca-certificates" ;;
+        autoconf automake libtool ca-certificates"
+        case "${CROSS:-}" in
+            '') ;;
+            aarch64-linux-gnu-)
+                want=$(echo " $want " | sed 's/\(libc6\|libuv1\|libinih\|libc-ares\|libnghttp2\)-dev/&:arm64/g')
+                want="$want gcc-aarch64-linux-gnu" foreign=arm64 ;;
+            *) echo "deps: only aarch64-linux-gnu- is known as CROSS" >&2; exit 1 ;;
+        esac ;;
     test)
         want="libcmocka-dev bats clang libclang-rt-14-dev openssl curl file groff-base procps iproute2 socat netcat-openbsd
         python3 gnutls-bin faketime nginx postgresql postgresql-client redis-server mariadb-server mariadb-client nftables tcpdump util-linux
@@ -23,11 +31,12 @@ case "$1" in
     bench) want="haproxy nginx libnginx-mod-stream hitch stunnel4 openssl procps python3" ;;
     guard) want="valgrind openssl python3" ;;
     image) want="buildah mmdebstrap" ;;
+    arm64) want="qemu-user-static libcmocka-dev:arm64" foreign=arm64 ;; # beside CROSS
     demo) want="openssl curl python3" ;;
-    *) echo "usage: packages.sh build|test|browser|check|bench|guard|image|demo" >&2; exit 2 ;;
+    *) echo "usage: packages.sh build|test|browser|check|bench|guard|image|arm64|demo" >&2; exit 2 ;;
 esac
 
-missing=
+missing='' foreign=${foreign:-}
 for p in $want; do
     dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
 done
@@ -44,6 +53,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     fi
     log=$(mktemp)
     export DEBIAN_FRONTEND=noninteractive
+    [ -z "$foreign" ] || dpkg --add-architecture "$foreign"
     # shellcheck disable=SC2086  # one package a word
     if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >"$log" 2>&1; then
         tail -n 20 "$log" >&2

@@ -7,6 +7,7 @@
 #   wolfssl.sh                   build if need be, print the prefix
 #   WOLFSSL_TARBALL=FILE         take the source from FILE instead of looking for it
 #   OUTRIDER_CACHE=DIR           where builds are kept (default ~/.cache/outrider)
+#   CC=COMPILER                  a cross compiler builds for its own target
 #
 # The source comes from, in this order: WOLFSSL_TARBALL; Debian's source package in sid or forky, by the
 # machine's own apt configuration; the upstream release. Its SHA-256 must be the one below, or apt must have
@@ -17,8 +18,9 @@ version=5.9.2
 sha256=2f4ef3d4fd387a9b3191d36a6316d69116c46ff69bb9583b6c82b36d7b8ca114
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${OUTRIDER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/outrider}
-arch=$(uname -m)
 cc=${CC:-cc}
+target=$("$cc" -dumpmachine)
+arch=${target%%-*}
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -102,7 +104,7 @@ jobs=$(nproc 2>/dev/null || echo 1)
     cd "$work/src"
     [ -x configure ] || ./autogen.sh
     # shellcheck disable=SC2086  # one option a word is what is wanted
-    ./configure --prefix="$prefix" $flags CC="$cc" \
+    ./configure --prefix="$prefix" --host="$target" $flags CC="$cc" \
         CFLAGS="-O2 -g1 -fPIC -fstack-protector-strong -ffunction-sections -fdata-sections $defines ${WOLFSSL_CFLAGS:-}"
     make -j"$jobs"
     make install-libLTLIBRARIES install-nobase_includeHEADERS DESTDIR="$work/out"

@@ -7,6 +7,7 @@
 #
 #   oci.sh BINARY OUT.tar [NAME:TAG]
 #   ARCH=amd64|arm64     of the binary (this machine's)
+#   VERSION              its version (what it says itself)
 #   SOURCE_DATE_EPOCH    the time that everything in it carries (0)
 set -eu
 umask 022
@@ -18,7 +19,7 @@ case ${ARCH:=$(uname -m)} in
     aarch64 | arm64) arch=arm64 variant=',"variant":"v8"' ;;
     *) echo "oci: no image for the architecture $ARCH" >&2; exit 1 ;;
 esac
-version=$("$binary" version 2>/dev/null | sed 's/^outrider //') || true
+version=${VERSION:-$("$binary" version 2>/dev/null | sed 's/^outrider //' || true)}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

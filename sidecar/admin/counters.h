@@ -51,6 +51,7 @@
     ROW(REQUESTS_BLOCKED, "by=\"rule\"")                                                           \
     ROW(REQUESTS_LIMITED, "by=\"ratelimit\"")                                                      \
     ROW(REQUESTS_QUARANTINE, "by=\"quarantine\"")                                                  \
+    ROW(REQUESTS_SEQUENCE, "by=\"sequence\"")                                                      \
     FAMILY("quarantined_total", "counter", "Certificates that went into quarantine.")              \
     ROW(QUARANTINED, "")                                                                           \
     FAMILY("headers_left_out_total", "counter", "Header values over the budget, not sent.")        \

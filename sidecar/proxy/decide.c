@@ -70,6 +70,25 @@ void decide_prepare(struct decide *d, const struct session *s)
         f->verdict = tls_peer_verdict(tls_stream_peer(tls), tls_ctx_trust(ctx), TLS_PURPOSE_CLIENT, f->now);
 }
 
+/* Begins a line about what matched and has no effect; false: none may be written now. */
+static bool begin_note(const struct session *s, struct log_line *line, const char *event, const char *what)
+{
+    uint64_t unsaid;
+    if (!log_wants(s->worker->log, LOG_INFO) || !worker_may_log_refusal(s->worker, &unsaid))
+        return false;
+    log_begin(line, s->worker->log, LOG_INFO, event, what);
+    return true;
+}
+
+static void end_note(const struct session *s, struct log_line *line, bool dry_run)
+{
+    char address[NET_ADDR_TEXT];
+    log_bool(line, "dry_run", dry_run);
+    log_text(line, "inbound", session_name(s));
+    log_text(line, "peer", net_addr_text(&s->peer.sa, address, sizeof address));
+    log_end(line);
+}
+
 void decide_note(const struct session *s, const struct ruleset *rules,
                  const struct ruleset_decision *decision)
 {
@@ -78,16 +97,23 @@ void decide_note(const struct session *s, const struct ruleset *rules,
         static const char *const would[] = {"would refuse", "would allow", "matches", "would skip the rest"};
         size_t rule = decision->note[i];
         struct log_line line;
-        uint64_t unsaid;
-        char address[NET_ADDR_TEXT];
-        if (!log_wants(s->worker->log, LOG_INFO) || !worker_may_log_refusal(s->worker, &unsaid))
+        if (!begin_note(s, &line, "rule", would[ruleset_action(rules, rule)]))
             return;
-        log_begin(&line, s->worker->log, LOG_INFO, "rule", would[ruleset_action(rules, rule)]);
         log_text(&line, "rule", ruleset_name(rules, rule));
-        log_bool(&line, "dry_run", ruleset_dry_run(rules, rule));
-        log_text(&line, "inbound", session_name(s));
-        log_text(&line, "peer", net_addr_text(&s->peer.sa, address, sizeof address));
-        log_end(&line);
+        end_note(s, &line, ruleset_dry_run(rules, rule));
+    }
+}
+
+void decide_note_limits(const struct session *s, const struct ratelimits *limits,
+                        const struct ratelimit_decision *decision)
+{
+    unsigned count = decision->notes < RATELIMIT_NOTES_MAX ? decision->notes : RATELIMIT_NOTES_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        struct log_line line;
+        if (!begin_note(s, &line, "ratelimit", "over the limit"))
+            return;
+        log_text(&line, "ratelimit", ratelimits_name(limits, decision->note[i]));
+        end_note(s, &line, false);
     }
 }
 
@@ -139,6 +165,51 @@ void decide_refused(const struct session *s)
         counter_add(&s->worker->counters, COUNTER_QUARANTINED, 1);
         say_quarantine(s, q->rule.name, q->log_only ? "would refuse it from now on" : "refused from now on");
     }
+}
+
+/* --- sequences --- */
+
+static void note_broken(const struct session *s, const struct sequences *sequences,
+                        const struct sequence_decision *decision)
+{
+    unsigned count = decision->notes < SEQUENCE_NOTES_MAX ? decision->notes : SEQUENCE_NOTES_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        size_t number = decision->note[i].sequence;
+        struct log_line line;
+        if (!begin_note(s, &line, "sequence",
+                        sequences_action(sequences, number) == RULESET_LOG ? "broken" : "would refuse"))
+            return;
+        log_text(&line, "sequence", sequences_name(sequences, number));
+        log_text(&line, "step", sequences_step(sequences, number, decision->note[i].step));
+        end_note(s, &line, sequences_dry_run(sequences, number));
+    }
+}
+
+bool decide_order(struct decide *d, const struct session *s, struct decide_broken *broken)
+{
+    const struct snapshot_config *shared = s->runtime->snapshot->shared;
+    const struct sequences *sequences = shared->policy->sequences;
+    const struct sequence_plan *plan = shared->policy->inbound[s->index].sequences;
+    const struct tls_peer *peer = s->leg[DOWN].tls ? tls_stream_peer(s->leg[DOWN].tls) : NULL;
+    struct sequence_decision decision;
+    if (sequence_plan_count(plan) == 0)
+        return true;
+    sequence_request(plan, s->worker->shared->sequences, peer ? peer->fingerprint : NULL, &d->context,
+                     &d->scratch, uv_now(&s->worker->loop), shared->sequence_counters[s->worker->index],
+                     &decision);
+    note_broken(s, sequences, &decision);
+    if (!decision.refuse) {
+        if (decision.broken)
+            decide_refused(s);
+        return true;
+    }
+    *broken = (struct decide_broken){
+        .sequence = sequences_name(sequences, (size_t)decision.sequence),
+        .step = sequences_step(sequences, (size_t)decision.sequence, decision.step),
+        .status = decision.status,
+        .body = decision.body,
+    };
+    return false;
 }
 
 /* --- connections --- */

@@ -38,12 +38,29 @@ bool decide_connection(struct decide *d, struct session *s, char *words, size_t 
 void decide_note(const struct session *s, const struct ruleset *rules,
                  const struct ruleset_decision *decision);
 
+/* The same of limits that are exceeded and only log. */
+void decide_note_limits(const struct session *s, const struct ratelimits *limits,
+                        const struct ratelimit_decision *decision);
+
 /*
  * The [quarantine] that refuses the peer of S now, by name; NULL: none does. One that only logs is told in
  * the log.
  */
 const char *decide_quarantined(const struct session *s);
-/* Policy has refused S, or a request of it: that counts towards quarantine. */
+/* Policy has refused S, or a request of it, or one broke a sequence: that counts towards quarantine. */
 void decide_refused(const struct session *s);
+
+/* What a request broke. */
+struct decide_broken {
+    const char *sequence, *step; /* by name; the step came without its predecessor */
+    unsigned status;
+    const char *body;
+};
+
+/*
+ * Whether the request before D keeps to the order of all sequences, so that it may pass; false: BROKEN tells
+ * which refuses it. One that only logs is told in the log, and counts towards quarantine.
+ */
+bool decide_order(struct decide *d, const struct session *s, struct decide_broken *broken);
 
 #endif

@@ -19,8 +19,8 @@ enum { VALUES_MAX = 64, HOST_MAX = 256 };
 /* What is remembered of a request until it ends. */
 struct exchange {
     const char *rule; /* that refused; its snapshot's, which the session holds */
-    bool limited;     /* by a rate limit */
-    bool quarantined; /* by quarantine */
+    const char *step; /* of a sequence */
+    enum { BY_RULE, BY_RATELIMIT, BY_QUARANTINE, BY_SEQUENCE } by; /* what RULE names */
     struct ratelimit_pending pending;
     struct facts_request *request;  /* a copy; where the response asks for it */
     struct snapshot_config *shared; /* referenced: rule and pending are of it */
@@ -117,7 +117,7 @@ static bool by_quarantine(struct ask *a, const struct session *s)
     a->exchange->rule = decide_quarantined(s);
     if (a->exchange->rule == NULL)
         return true;
-    a->exchange->quarantined = true;
+    a->exchange->by = BY_QUARANTINE;
     answer(a, 403, NULL);
     return false;
 }
@@ -158,9 +158,10 @@ static bool by_limits(struct ask *a, struct decide *d, const struct session *s)
         return true;
     ratelimit_request(plan, s->worker->shared->limits, &d->context, &d->scratch, uv_now(&s->worker->loop),
                       shared->limit_counters[s->worker->index], &a->exchange->pending, &decision);
+    decide_note_limits(s, shared->policy->limits, &decision);
     if (!decision.refuse)
         return true;
-    a->exchange->limited = true;
+    a->exchange->by = BY_RATELIMIT;
     a->exchange->rule = ratelimits_name(shared->policy->limits, (size_t)decision.limit);
     answer(a, decision.status ? (int)decision.status : 429, decision.body);
     (void)snprintf(a->retry_after, sizeof a->retry_after, "%llu",
@@ -169,6 +170,19 @@ static bool by_limits(struct ask *a, struct decide *d, const struct session *s)
         .name = HTTP_STR("retry-after"), .value = str(a->retry_after), .spelling = "Retry-After"};
     a->add = a->extra;
     a->add_count = 1;
+    return false;
+}
+
+/* The last: a request that is refused is no step. */
+static bool by_order(struct ask *a, struct decide *d, const struct session *s)
+{
+    struct decide_broken broken;
+    if (decide_order(d, s, &broken))
+        return true;
+    a->exchange->by = BY_SEQUENCE;
+    a->exchange->rule = broken.sequence;
+    a->exchange->step = broken.step;
+    answer(a, (int)broken.status, broken.body);
     return false;
 }
 
@@ -189,7 +203,7 @@ static bool judge(struct ask *a, struct decide *d)
     }
     if (!by_quarantine(a, s))
         return false;
-    if (by_connection(a, s) && by_rules(a, d, s) && by_limits(a, d, s))
+    if (by_connection(a, s) && by_rules(a, d, s) && by_limits(a, d, s) && by_order(a, d, s))
         return true;
     decide_refused(s);
     return false;
@@ -457,12 +471,15 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
     struct log_line line;
     char address[NET_ADDR_TEXT], sans[256];
     count_status(w, t->status);
+    static const struct {
+        enum counter counter;
+        const char *key;
+    } refused[] = {[BY_RULE] = {COUNTER_REQUESTS_BLOCKED, "rule"},
+                   [BY_RATELIMIT] = {COUNTER_REQUESTS_LIMITED, "ratelimit"},
+                   [BY_QUARANTINE] = {COUNTER_REQUESTS_QUARANTINE, "quarantine"},
+                   [BY_SEQUENCE] = {COUNTER_REQUESTS_SEQUENCE, "sequence"}};
     if (e && e->rule)
-        counter_add(&w->counters,
-                    e->limited       ? COUNTER_REQUESTS_LIMITED
-                    : e->quarantined ? COUNTER_REQUESTS_QUARANTINE
-                                     : COUNTER_REQUESTS_BLOCKED,
-                    1);
+        counter_add(&w->counters, refused[e->by].counter, 1);
     if (!s->runtime->snapshot->config->sidecar.log_requests || !log_wants(w->log, LOG_INFO))
         return;
     log_begin(&line, w->log, LOG_INFO, "request", e && *e->text ? e->text : NULL);
@@ -470,8 +487,10 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
     log_number(&line, "status", (uint64_t)(t->status > 0 ? t->status : 0));
     log_text(&line, "outcome", t->outcome);
     log_text(&line, "why", t->why);
-    if (e)
-        log_text(&line, e->limited ? "ratelimit" : e->quarantined ? "quarantine" : "rule", e->rule);
+    if (e) {
+        log_text(&line, refused[e->by].key, e->rule);
+        log_text(&line, "step", e->step);
+    }
     if (t->grpc_status >= 0)
         log_number(&line, "grpc_status", (uint64_t)t->grpc_status);
     log_text(&line, "protocol", c->kind == CODEC_HTTP1 ? "HTTP/1.1" : "HTTP/2");

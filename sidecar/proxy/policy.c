@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sidecar/proxy/policy.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "sidecar/proxy/filehash.h"
-#include "sidecar/rules/list.h"
 #include "sidecar/tls/san.h"
-
-enum { LIST_FILE_MAX = 256 << 20, LIST_KINDS = 5 };
-
-/* A [list NAME], made ready for each way in which rules use it. */
-struct proxy_policy_list {
-    struct rules_list *of_kind[LIST_KINDS];
-    uint64_t hash; /* of its file, as it was read; 0: it was not */
-    bool failed;   /* told once */
-};
 
 /* While a policy is built. */
 struct builder {
@@ -56,173 +44,24 @@ static void out_of_memory(struct builder *b)
     b->failed = true;
 }
 
-/* --- lists --- */
-
-/* Heap memory; NULL: WHY says why. */
-static char *read_file(const char *path, size_t *size, const char **why)
+static void list_problem(void *arg, struct config_place place, size_t length, const char *name,
+                         const char *message)
 {
-    FILE *f = fopen(path, "re");
-    char *text = NULL;
-    size_t room = 0;
-    *size = 0;
-    *why = NULL;
-    while (f && *why == NULL && !feof(f)) {
-        if (*size == room) {
-            room = room ? room * 2 : 65536;
-            char *more = room <= LIST_FILE_MAX ? realloc(text, room) : NULL;
-            if (more == NULL) {
-                *why = room > LIST_FILE_MAX ? "the file is too large" : "out of memory";
-                break;
-            }
-            text = more;
-        }
-        *size += fread(text + *size, 1, room - *size, f);
-        if (ferror(f))
-            *why = strerror(errno);
-    }
-    if (f == NULL)
-        *why = strerror(errno);
+    if (name)
+        problem(arg, place, length, NULL, "list", name, message);
     else
-        (void)fclose(f);
-    if (*why == NULL)
-        return text;
-    free(text);
-    return NULL;
+        out_of_memory(arg);
 }
 
-static const char *fill_from_file(struct rules_list *list, const char *path, uint64_t *hash,
-                                  char message[POLICY_ERROR])
-{
-    const char *why;
-    size_t size, line = 0;
-    char *text = read_file(path, &size, &why);
-    if (text) {
-        *hash = filehash_more(FILEHASH_EMPTY, text, size);
-        why = rules_list_add_lines(list, text, size, &line);
-        free(text);
-    }
-    if (why == NULL)
-        return NULL;
-    if (line != 0)
-        (void)snprintf(message, POLICY_ERROR, "%s, line %zu: %s", path, line, why);
-    else
-        (void)snprintf(message, POLICY_ERROR, "%s: %s", path, why);
-    return message;
-}
-
-static const struct rules_list *make_list(struct builder *b, size_t index, enum rules_list_kind kind)
-{
-    const struct config_list *config = &b->policy->config->list[index];
-    struct proxy_policy_list *entry = &b->policy->list[index];
-    char message[POLICY_ERROR];
-    if (entry->of_kind[kind] || entry->failed)
-        return entry->of_kind[kind];
-    struct rules_list *list = rules_list_new(kind);
-    const char *wrong = list ? NULL : "out of memory";
-    for (size_t i = 0; wrong == NULL && i < config->values.count; i++) {
-        wrong = rules_list_add(list, config->values.item[i], strlen(config->values.item[i]));
-        if (wrong)
-            problem(b, config->values.place[i], strlen(config->values.item[i]), NULL, "list", config->name,
-                    wrong);
-    }
-    if (wrong == NULL && config->file &&
-        (wrong = fill_from_file(list, config->file, &entry->hash, message)) != NULL)
-        problem(b, config->place, 1, NULL, "list", config->name, wrong);
-    if (wrong == NULL && !rules_list_finish(list)) {
-        wrong = "out of memory";
-        out_of_memory(b);
-    }
-    if (wrong) {
-        rules_list_free(list);
-        entry->failed = true;
-        return NULL;
-    }
-    entry->of_kind[kind] = list;
-    return list;
-}
-
-/* What a list of kind auto is where FIELD is looked up in it: serials and fingerprints are compared as such.
- */
-static enum rules_list_kind kind_by_field(uint32_t type, int field)
-{
-    if (type == RULES_INT)
-        return RULES_LIST_INTEGERS;
-    if (type == RULES_IP)
-        return RULES_LIST_IPS;
-    switch (field) {
-    case RULES_FIELD_CERT_SERIAL:
-    case RULES_FIELD_CERT_ISSUER_SERIAL: return RULES_LIST_SERIALS;
-    case RULES_FIELD_CERT_SHA256:
-    case RULES_FIELD_CERT_SHA1:
-    case RULES_FIELD_CERT_SKI:
-    case RULES_FIELD_CERT_ISSUER_SKI:
-    case RULES_FIELD_CHAIN_SHA256: return RULES_LIST_FINGERPRINTS;
-    default: return RULES_LIST_STRINGS;
-    }
-}
-
-static const struct rules_list *find_list(void *arg, const char *name, size_t size, uint32_t type, int field)
-{
-    struct builder *b = arg;
-    const struct config *config = b->policy->config;
-    for (size_t i = 0; i < config->list_count; i++) {
-        const struct config_list *list = &config->list[i];
-        if (list->name == NULL || strlen(list->name) != size || memcmp(list->name, name, size) != 0)
-            continue;
-        switch (list->kind) {
-        case CONFIG_LIST_STRING: return make_list(b, i, RULES_LIST_STRINGS);
-        case CONFIG_LIST_INTEGER: return make_list(b, i, RULES_LIST_INTEGERS);
-        case CONFIG_LIST_IP: return make_list(b, i, RULES_LIST_IPS);
-        case CONFIG_LIST_FINGERPRINT: return make_list(b, i, RULES_LIST_FINGERPRINTS);
-        case CONFIG_LIST_SERIAL: return make_list(b, i, RULES_LIST_SERIALS);
-        case CONFIG_LIST_AUTO: break;
-        }
-        return make_list(b, i, kind_by_field(type, field));
-    }
-    return NULL;
-}
-
-bool proxy_policy_lists_changed(const struct proxy_policy *policy, uint64_t *now)
-{
-    bool changed = false;
-    *now = FILEHASH_EMPTY;
-    for (size_t i = 0; i < policy->config->list_count; i++) {
-        if (policy->list[i].hash == 0)
-            continue;
-        uint64_t hash = filehash(policy->config->list[i].file);
-        changed |= hash != policy->list[i].hash;
-        *now = filehash_more(*now, &hash, sizeof hash);
-    }
-    return changed;
-}
-
-/* A list that no rule names is read all the same: a mistake in it is one. */
-static void read_lists(struct builder *b)
-{
-    static const enum rules_list_kind kinds[] = {[CONFIG_LIST_AUTO] = RULES_LIST_STRINGS,
-                                                 [CONFIG_LIST_STRING] = RULES_LIST_STRINGS,
-                                                 [CONFIG_LIST_INTEGER] = RULES_LIST_INTEGERS,
-                                                 [CONFIG_LIST_IP] = RULES_LIST_IPS,
-                                                 [CONFIG_LIST_FINGERPRINT] = RULES_LIST_FINGERPRINTS,
-                                                 [CONFIG_LIST_SERIAL] = RULES_LIST_SERIALS};
-    const struct config *config = b->policy->config;
-    for (size_t i = 0; i < config->list_count; i++) {
-        if (config->list[i].name == NULL)
-            b->skipped = true;
-        else if (config->list[i].kind != CONFIG_LIST_AUTO)
-            (void)make_list(b, i, kinds[config->list[i].kind]);
-    }
-}
-
-/* --- rules and rate limits --- */
+/* --- rules, rate limits, sequences --- */
 
 static struct rules_env env_of(struct builder *b, uint8_t phases)
 {
     return (struct rules_env){.scheme = rules_scheme_standard(),
                               .limits = &b->limits,
                               .phases = phases,
-                              .list = find_list,
-                              .list_arg = b};
+                              .list = policy_lists_find,
+                              .list_arg = b->policy->lists};
 }
 
 static bool has(const struct config_strings *names, const char *name)
@@ -352,6 +191,78 @@ static void add_limits(struct builder *b)
                                        : &from->characteristics.item[where],
                          &error, "ratelimit", from->name);
     }
+}
+
+static void add_expressions(struct builder *b)
+{
+    const struct config *config = b->policy->config;
+    for (size_t i = 0; i < config->expression_count; i++) {
+        const struct config_expression *from = &config->expression[i];
+        if (from->name == NULL || from->expression.text == NULL) {
+            b->skipped = true;
+            continue;
+        }
+        struct rules_env env = env_of(b, 0);
+        struct rules_error error;
+        if (!sequences_add_expression(b->policy->sequences, &env, from->name, from->expression.text,
+                                      from->expression.length, &error))
+            text_problem(b, &from->expression, &error, "expression", from->name);
+    }
+}
+
+/* Whether there is an [expression] of the name that ERROR misses: then it was left out for its own mistake.
+ */
+static bool left_out(const struct config *config, const struct config_text *steps,
+                     const struct rules_error *error)
+{
+    if (error->kind != RULES_UNKNOWN_IDENTIFIER)
+        return false;
+    for (size_t i = 0; i < config->expression_count; i++) {
+        const char *name = config->expression[i].name;
+        if (name && strlen(name) == error->length &&
+            memcmp(name, steps->text + error->offset, error->length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_sequences(struct builder *b)
+{
+    const struct config *config = b->policy->config;
+    for (size_t i = 0; i < config->sequence_count; i++) {
+        const struct config_sequence *from = &config->sequence[i];
+        if (from->name == NULL || from->steps.text == NULL) {
+            b->skipped = true;
+            continue;
+        }
+        struct sequence_rule sequence = {.name = from->name,
+                                         .steps = from->steps.text,
+                                         .window = from->window,
+                                         .log_only = from->action == CONFIG_ACTION_LOG,
+                                         .status = from->status,
+                                         .body = from->body,
+                                         .enabled = from->enabled,
+                                         .dry_run = from->dry_run,
+                                         .inbound = (const char *const *)from->inbound.item,
+                                         .inbounds = from->inbound.count};
+        struct rules_error error;
+        if (!sequences_add(b->policy->sequences, &sequence, &error) &&
+            !left_out(config, &from->steps, &error))
+            text_problem(b, &from->steps, &error, "sequence", from->name);
+    }
+}
+
+static void warn_sequence(void *arg, int expression, int sequence, size_t offset, size_t length,
+                          const char *message)
+{
+    struct builder *b = arg;
+    const struct config *config = b->policy->config;
+    const struct config_text *text =
+        expression >= 0 ? &config->expression[expression].expression : &config->sequence[sequence].steps;
+    config_report_add(b->report, CONFIG_WARNING, config_text_place(text, offset), (unsigned)length, NULL,
+                      "[%s %s]: %s", expression >= 0 ? "expression" : "sequence",
+                      expression >= 0 ? config->expression[expression].name : config->sequence[sequence].name,
+                      message);
 }
 
 static void warn(void *arg, size_t rule, size_t offset, size_t length, const char *message)
@@ -498,7 +409,8 @@ static bool headers_apply(const struct proxy_policy *p, const char *inbound)
 
 static bool uses(const struct proxy_policy_inbound *in, unsigned field)
 {
-    return ruleset_plan_uses(in->rules, field) || ratelimit_plan_uses(in->limits, field);
+    return ruleset_plan_uses(in->rules, field) || ratelimit_plan_uses(in->limits, field) ||
+           sequence_plan_uses(in->sequences, field);
 }
 
 static bool plan_inbound(struct proxy_policy *p, size_t index)
@@ -507,7 +419,8 @@ static bool plan_inbound(struct proxy_policy *p, size_t index)
     struct proxy_policy_inbound *in = &p->inbound[index];
     in->rules = ruleset_plan(p->rules, config->name);
     in->limits = ratelimits_plan(p->limits, config->name);
-    if (in->rules == NULL || in->limits == NULL)
+    in->sequences = sequences_plan(p->sequences, config->name);
+    if (in->rules == NULL || in->limits == NULL || in->sequences == NULL)
         return false;
     in->state_words = ruleset_plan_state_words(in->rules);
     in->hello = uses(in, RULES_FIELD_TLS_HELLO_LENGTH) || uses(in, RULES_FIELD_TLS_RANDOM) ||
@@ -516,7 +429,8 @@ static bool plan_inbound(struct proxy_policy *p, size_t index)
     in->path = uses(in, RULES_FIELD_PATH) || uses(in, RULES_FIELD_URI) || uses(in, RULES_FIELD_FULL_URI) ||
                uses(in, RULES_FIELD_EXTENSION);
     bool asked = (ruleset_plan_phases(in->rules) & RULES_REQUEST) != 0 ||
-                 ratelimit_plan_count(in->limits) != 0 || headers_apply(p, config->name);
+                 ratelimit_plan_count(in->limits) != 0 || sequence_plan_count(in->sequences) != 0 ||
+                 headers_apply(p, config->name);
     in->http =
         config->protocol == CONFIG_PROTOCOL_HTTP || (config->protocol == CONFIG_PROTOCOL_AUTO && asked);
     return true;
@@ -524,17 +438,19 @@ static bool plan_inbound(struct proxy_policy *p, size_t index)
 
 /* --- the whole --- */
 
-static bool begin(struct proxy_policy *p)
+static bool begin(struct builder *b)
 {
+    struct proxy_policy *p = b->policy;
     p->rules = ruleset_new((enum ruleset_default)p->config->rules.fallback);
     p->limits = ratelimits_new();
+    p->sequences = sequences_new();
     p->names = headers_names_new();
-    p->list = calloc(p->config->list_count + 1, sizeof *p->list);
+    p->lists = policy_lists_new(p->config, list_problem, b);
     p->headers = calloc(p->config->headers_count + 1, sizeof *p->headers);
     p->inbound = calloc(p->config->inbound_count + 1, sizeof *p->inbound);
     p->quarantine = calloc(p->config->quarantine_count + 1, sizeof *p->quarantine);
-    return p->rules && p->limits && p->quarantine && p->names && p->list && p->headers && p->inbound &&
-           headers_names_add_identity(p->names);
+    return p->rules && p->limits && p->sequences && p->quarantine && p->names && p->lists && p->headers &&
+           p->inbound && headers_names_add_identity(p->names);
 }
 
 struct proxy_policy *proxy_policy_new(const struct config *config, struct config_report *report,
@@ -551,14 +467,16 @@ struct proxy_policy *proxy_policy_new(const struct config *config, struct config
     }
     p->config = config;
     b.told = calloc(config->inbound_count + 1, sizeof *b.told);
-    if (b.told == NULL || !begin(p)) {
+    if (b.told == NULL || !begin(&b)) {
         out_of_memory(&b);
     } else {
         add_rules(&b);
         add_limits(&b);
+        add_expressions(&b);
+        add_sequences(&b);
         add_headers(&b);
         add_quarantine(p);
-        read_lists(&b);
+        b.skipped |= !policy_lists_read(p->lists);
     }
     free(b.told);
     b.failed = b.failed || b.skipped;
@@ -570,8 +488,10 @@ struct proxy_policy *proxy_policy_new(const struct config *config, struct config
         proxy_policy_free(p);
         return NULL;
     }
-    if (report)
+    if (report) {
         ruleset_warn(p->rules, warn, &b);
+        sequences_warn(p->sequences, warn_sequence, &b);
+    }
     return p;
 }
 
@@ -596,14 +516,11 @@ void proxy_policy_free(struct proxy_policy *p)
     }
     ruleset_free(p->rules);
     ratelimits_free(p->limits);
-    for (size_t i = 0; p->list && i < p->config->list_count; i++) {
-        for (size_t k = 0; k < LIST_KINDS; k++)
-            rules_list_free(p->list[i].of_kind[k]);
-    }
+    sequences_free(p->sequences);
+    policy_lists_free(p->lists);
     headers_names_free(p->names);
     free(p->headers);
     free(p->quarantine);
     free(p->inbound);
-    free(p->list);
     free(p);
 }

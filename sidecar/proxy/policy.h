@@ -12,9 +12,11 @@
 
 #include "config/config.h"
 #include "sidecar/http/headers.h"
+#include "sidecar/proxy/policy_lists.h"
 #include "sidecar/rules/quarantine.h"
 #include "sidecar/rules/ratelimit.h"
 #include "sidecar/rules/ruleset.h"
+#include "sidecar/rules/sequence.h"
 
 /* A [headers] section: its plan, and the programs whose values it sets, parallel to the plan's names. */
 struct proxy_policy_headers {
@@ -29,6 +31,7 @@ struct proxy_policy_headers {
 struct proxy_policy_inbound {
     const struct ruleset_plan *rules;
     const struct ratelimit_plan *limits;
+    const struct sequence_plan *sequences;
     size_t state_words; /* of uint64_t that a connection needs for its rules */
     bool http;          /* requests are looked at here: the bytes must be HTTP */
     bool hello;         /* some rule asks for facts of the ClientHello */
@@ -44,9 +47,10 @@ struct proxy_policy_quarantine {
 
 struct proxy_policy {
     const struct config *config;
-    struct proxy_policy_list *list; /* parallel to config->list */
+    struct policy_lists *lists;
     struct ruleset *rules;
     struct ratelimits *limits;
+    struct sequences *sequences;                /* numbered as config->sequence and config->expression */
     struct proxy_policy_quarantine *quarantine; /* parallel to config->quarantine */
     struct headers_names *names;
     struct proxy_policy_headers *headers; /* parallel to config->headers */
@@ -63,12 +67,6 @@ enum { POLICY_ERROR = 512 };
 struct proxy_policy *proxy_policy_new(const struct config *config, struct config_report *report,
                                       char error[POLICY_ERROR]) __attribute__((warn_unused_result));
 void proxy_policy_free(struct proxy_policy *policy); /* NULL is fine */
-
-/*
- * Whether the file of some list has another content now than the one that was read; NOW stands for what all
- * of them hold. A file that cannot be read has changed, too.
- */
-bool proxy_policy_lists_changed(const struct proxy_policy *policy, uint64_t *now);
 
 /* The [headers] section for a request to HOST at an inbound; NULL: none. */
 const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_policy *policy,

@@ -164,6 +164,7 @@ static int run(const char *path)
     listeners_free(p->listeners);
     rules_lru_free(p->shared.limits);
     quarantine_free(p->shared.quarantine);
+    rules_lru_free(p->shared.sequences);
     tls_global_cleanup();
     int status = p->status;
     log_free(p->log);

@@ -11,6 +11,7 @@
 enum {
     LIMIT_ENTRIES = 16384,     /* sets of characteristics that rate limits can tell apart */
     QUARANTINE_ENTRIES = 4096, /* certificates that quarantine remembers */
+    SEQUENCE_ENTRIES = 16384,  /* certificates that sequences remember */
 };
 
 /* --- snapshots --- */
@@ -40,16 +41,22 @@ void proxy_say_snapshot(const struct proxy *p, const char *why)
 /* What is remembered of callers stands in tables that outlive snapshots, taken when first needed. */
 static bool provide_tables(struct proxy *p, const struct snapshot_config *config)
 {
+    struct worker_shared *to = &p->shared;
     uint8_t secret[16];
-    bool limits = p->shared.limits == NULL && ratelimits_count(config->policy->limits) != 0;
-    bool quarantine = p->shared.quarantine == NULL && config->config->quarantine_count != 0;
-    if ((limits || quarantine) && getrandom(secret, sizeof secret, 0) != sizeof secret)
+    bool limits = to->limits == NULL && ratelimits_count(config->policy->limits) != 0;
+    bool quarantine = to->quarantine == NULL && config->config->quarantine_count != 0;
+    bool sequences = to->sequences == NULL && config->config->sequence_count != 0;
+    if (!limits && !quarantine && !sequences)
+        return true;
+    if (getrandom(secret, sizeof secret, 0) != sizeof secret)
         return false;
     if (limits)
-        p->shared.limits = ratelimit_table_new(LIMIT_ENTRIES, secret);
+        to->limits = ratelimit_table_new(LIMIT_ENTRIES, secret);
     if (quarantine)
-        p->shared.quarantine = quarantine_new(QUARANTINE_ENTRIES, secret);
-    return (!limits || p->shared.limits) && (!quarantine || p->shared.quarantine);
+        to->quarantine = quarantine_new(QUARANTINE_ENTRIES, secret);
+    if (sequences)
+        to->sequences = sequence_table_new(SEQUENCE_ENTRIES, secret);
+    return (!limits || to->limits) && (!quarantine || to->quarantine) && (!sequences || to->sequences);
 }
 
 /* Puts CONFIG and the credentials of SOURCES in service; false: all stays as it was, ERROR says why. */
@@ -60,7 +67,7 @@ static bool put_in_service(struct proxy *p, struct snapshot_config *config, cons
     if (next == NULL)
         return false;
     if (!provide_tables(p, config)) {
-        (void)snprintf(error, SNAPSHOT_ERROR, "out of memory for rate limits or quarantine");
+        (void)snprintf(error, SNAPSHOT_ERROR, "out of memory for what is remembered of callers");
         snapshot_unref(next);
         return false;
     }
@@ -181,7 +188,7 @@ static void on_lists_changed(void *arg)
     struct proxy *p = arg;
     uint64_t now;
     /* What failed and is now as it was in service is taken as well: the failure is over. */
-    if ((!proxy_policy_lists_changed(p->config->policy, &now) && !p->lists_failed) || now == p->lists_hash)
+    if ((!policy_lists_changed(p->config->policy->lists, &now) && !p->lists_failed) || now == p->lists_hash)
         return;
     p->lists_hash = now;
     proxy_reload(p, "list changed");

@@ -6,20 +6,26 @@
 #include <string.h>
 #include <sys/random.h>
 
-static bool make_counters(struct snapshot_config *shared)
+static void free_counters(void *counters, unsigned workers)
 {
-    size_t rules = ruleset_count(shared->policy->rules), limits = ratelimits_count(shared->policy->limits);
-    shared->rule_counters = calloc(shared->workers, sizeof(struct ruleset_counter *));
-    shared->limit_counters = calloc(shared->workers, sizeof(struct ratelimit_counter *));
-    if (shared->rule_counters == NULL || shared->limit_counters == NULL)
-        return false;
-    for (unsigned i = 0; i < shared->workers; i++) {
-        shared->rule_counters[i] = calloc(rules + 1, sizeof **shared->rule_counters);
-        shared->limit_counters[i] = calloc(limits + 1, sizeof **shared->limit_counters);
-        if (shared->rule_counters[i] == NULL || shared->limit_counters[i] == NULL)
-            return false;
+    void **array = counters;
+    for (unsigned i = 0; array && i < workers; i++)
+        free(array[i]);
+    free(array);
+}
+
+/* WORKERS arrays of COUNT zeroed entries of SIZE bytes; NULL without memory. */
+static void *make_counters(unsigned workers, size_t count, size_t size)
+{
+    void **array = calloc(workers, sizeof *array);
+    for (unsigned i = 0; array && i < workers; i++) {
+        array[i] = calloc(count + 1, size);
+        if (array[i] == NULL) {
+            free_counters(array, workers);
+            return NULL;
+        }
     }
-    return true;
+    return array;
 }
 
 struct snapshot_config *snapshot_config_new(struct config *config, struct proxy_policy *policy,
@@ -35,7 +41,13 @@ struct snapshot_config *snapshot_config_new(struct config *config, struct proxy_
     shared->config = config;
     shared->policy = policy;
     shared->workers = workers;
-    if (!make_counters(shared)) {
+    shared->rule_counters =
+        make_counters(workers, ruleset_count(policy->rules), sizeof **shared->rule_counters);
+    shared->limit_counters =
+        make_counters(workers, ratelimits_count(policy->limits), sizeof **shared->limit_counters);
+    shared->sequence_counters =
+        make_counters(workers, sequences_count(policy->sequences), sizeof **shared->sequence_counters);
+    if (!shared->rule_counters || !shared->limit_counters || !shared->sequence_counters) {
         snapshot_config_unref(shared);
         return NULL;
     }
@@ -52,12 +64,9 @@ void snapshot_config_unref(struct snapshot_config *shared)
 {
     if (shared == NULL || __atomic_sub_fetch(&shared->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return;
-    for (unsigned i = 0; shared->rule_counters && shared->limit_counters && i < shared->workers; i++) {
-        free(shared->rule_counters[i]);
-        free(shared->limit_counters[i]);
-    }
-    free(shared->rule_counters);
-    free(shared->limit_counters);
+    free_counters(shared->rule_counters, shared->workers);
+    free_counters(shared->limit_counters, shared->workers);
+    free_counters(shared->sequence_counters, shared->workers);
     proxy_policy_free(shared->policy);
     config_free(shared->config);
     free(shared);

@@ -24,9 +24,10 @@ struct snapshot_config {
     struct config *config;
     struct proxy_policy *policy;
     unsigned workers;
-    /* One array a worker, of as many as there are rules and limits; each written by its worker alone. */
+    /* One array a worker, of as many as there are of each; written by that worker alone. */
     struct ruleset_counter **rule_counters;
     struct ratelimit_counter **limit_counters;
+    struct ruleset_counter **sequence_counters;
 };
 /* Takes CONFIG and POLICY over. NULL when out of memory (they are freed then). */
 struct snapshot_config *snapshot_config_new(struct config *config, struct proxy_policy *policy,

@@ -129,11 +129,12 @@ static void stall_metrics(const struct proxy *p, struct metrics_text *out)
 
 enum rule_figure { EVALUATED, MATCHED, ACTED };
 
-static uint64_t rule_sum(const struct snapshot_config *shared, size_t rule, enum rule_figure figure)
+static uint64_t rule_sum(struct ruleset_counter *const *counters, unsigned workers, size_t rule,
+                         enum rule_figure figure)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < shared->workers; i++) {
-        const struct ruleset_counter *c = &shared->rule_counters[i][rule];
+    for (unsigned i = 0; i < workers; i++) {
+        const struct ruleset_counter *c = &counters[i][rule];
         const uint64_t *value = figure == EVALUATED ? &c->evaluated
                                 : figure == MATCHED ? &c->matched
                                                     : &c->acted;
@@ -142,24 +143,39 @@ static uint64_t rule_sum(const struct snapshot_config *shared, size_t rule, enum
     return sum;
 }
 
-/* Names of rules and limits are the configuration's own: their number is bounded. */
+/* Names of rules, limits and sequences are the configuration's own: their number is bounded. */
 static void rule_metrics(const struct proxy *p, struct metrics_text *out)
 {
     static const struct {
         const char *name, *help;
-    } figures[] = {
-        [EVALUATED] = {"rule_evaluated_total", "Times that a rule was evaluated."},
-        [MATCHED] = {"rule_matched_total", "Times that a rule matched."},
-        [ACTED] = {"rule_acted_total", "Times that a rule matched and was no dry run."},
-    };
+    } rule_figures[] =
+        {
+            [EVALUATED] = {"rule_evaluated_total", "Times that a rule was evaluated."},
+            [MATCHED] = {"rule_matched_total", "Times that a rule matched."},
+            [ACTED] = {"rule_acted_total", "Times that a rule matched and was no dry run."},
+        },
+      sequence_figures[] = {
+          [EVALUATED] = {"sequence_evaluated_total", "Requests that a sequence was asked about."},
+          [MATCHED] = {"sequence_matched_total", "Requests that broke a sequence."},
+          [ACTED] = {"sequence_acted_total", "Requests that broke a sequence which was no dry run."},
+      };
     const struct snapshot_config *shared = p->config;
     const struct ratelimits *limits = shared->policy->limits;
     for (int f = EVALUATED; f <= ACTED; f++) {
-        metrics_family(out, figures[f].name, "counter", figures[f].help);
+        metrics_family(out, rule_figures[f].name, "counter", rule_figures[f].help);
         for (size_t i = 0; i < ruleset_count(shared->policy->rules); i++)
-            metrics_append(out, "outrider_%s{rule=\"%s\"} %llu\n", figures[f].name,
-                           ruleset_name(shared->policy->rules, i),
-                           (unsigned long long)rule_sum(shared, i, (enum rule_figure)f));
+            metrics_append(
+                out, "outrider_%s{rule=\"%s\"} %llu\n", rule_figures[f].name,
+                ruleset_name(shared->policy->rules, i),
+                (unsigned long long)rule_sum(shared->rule_counters, shared->workers, i, (enum rule_figure)f));
+    }
+    for (int f = EVALUATED; f <= ACTED; f++) {
+        metrics_family(out, sequence_figures[f].name, "counter", sequence_figures[f].help);
+        for (size_t i = 0; i < sequences_count(shared->policy->sequences); i++)
+            metrics_append(out, "outrider_%s{sequence=\"%s\"} %llu\n", sequence_figures[f].name,
+                           sequences_name(shared->policy->sequences, i),
+                           (unsigned long long)rule_sum(shared->sequence_counters, shared->workers, i,
+                                                        (enum rule_figure)f));
     }
     metrics_family(out, "ratelimit_acted_total", "counter", "Requests over a rate limit.");
     for (size_t i = 0; i < ratelimits_count(limits); i++) {

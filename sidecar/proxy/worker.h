@@ -29,6 +29,7 @@ struct worker_shared {
     struct gate half_open;         /* those whose handshake goes on, against max_handshakes */
     struct rules_lru *limits;      /* counters of all rate limits; NULL: no snapshot had any */
     struct quarantine *quarantine; /* NULL: no snapshot had any */
+    struct rules_lru *sequences;   /* what certificates have done; NULL: no snapshot had any */
     unsigned workers;
 };
 

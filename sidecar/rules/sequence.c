@@ -6,17 +6,62 @@
 
 #include "sidecar/rules/internal.h"
 
-struct sequence {
-    char *name;
-    uint64_t window;
-    struct rules_program *step[SEQUENCE_STEPS_MAX];
-    unsigned steps;
+struct expression {
+    const char *name;
+    struct rules_program *program;
+    bool used;
 };
 
-/* When each step was last rightly taken, plus one; 0: never. */
-struct taken {
-    uint64_t at[SEQUENCE_STEPS_MAX];
+struct sequence {
+    const char *name;
+    uint64_t window;
+    uint64_t identity; /* of name and steps: what was done under other expressions does not count */
+    uint16_t step[SEQUENCE_STEPS_MAX]; /* numbers of expressions */
+    size_t at[SEQUENCE_STEPS_MAX];     /* where their names stand */
+    unsigned steps;
+    enum ruleset_action action;
+    unsigned status;
+    const char *body;
+    bool enabled, dry_run;
+    const char **inbound;
+    size_t inbounds;
 };
+
+struct sequence_plan {
+    struct sequence_plan *next;
+    const struct sequences *sequences;
+    const char *inbound;
+    uint8_t number[SEQUENCES_MAX];
+    size_t count;
+    uint8_t phases;
+    uint64_t fields[RULES_FIELD_WORDS];
+};
+
+struct sequences {
+    struct rules_arena arena;
+    struct expression expression[SEQUENCE_EXPRESSIONS_MAX];
+    size_t expressions;
+    struct sequence sequence[SEQUENCES_MAX];
+    size_t count;
+    struct sequence_plan *plan;
+};
+
+struct sequences *sequences_new(void)
+{
+    return calloc(1, sizeof(struct sequences));
+}
+
+void sequences_free(struct sequences *sequences)
+{
+    if (!sequences)
+        return;
+    for (size_t i = 0; i < sequences->expressions; i++)
+        rules_free(sequences->expression[i].program);
+    rules_arena_free(&sequences->arena);
+    free(sequences);
+}
+
+/* ---- Adding --- */
 
 static bool failed(struct rules_error *error, enum rules_error_kind kind, size_t at, size_t length,
                    const char *message)
@@ -31,6 +76,34 @@ static bool failed(struct rules_error *error, enum rules_error_kind kind, size_t
     return false;
 }
 
+static bool no_memory(struct rules_error *error)
+{
+    return failed(error, RULES_OUT_OF_MEMORY, 0, 0, "out of memory");
+}
+
+static const char *copy_text(struct sequences *sequences, const char *text)
+{
+    return rules_arena_copy(&sequences->arena, text, strlen(text) + 1);
+}
+
+bool sequences_add_expression(struct sequences *sequences, const struct rules_env *env, const char *name,
+                              const char *expression, size_t size, struct rules_error *error)
+{
+    struct expression *to = &sequences->expression[sequences->expressions];
+    struct rules_env here = *env;
+    if (sequences->expressions == SEQUENCE_EXPRESSIONS_MAX)
+        return failed(error, RULES_TOO_MANY, 0, 0, "too many named expressions");
+    here.phases = RULES_CONNECTION | RULES_REQUEST;
+    *to = (struct expression){.name = copy_text(sequences, name)};
+    if (!to->name)
+        return no_memory(error);
+    to->program = rules_compile(&here, expression, size, error);
+    if (!to->program)
+        return false;
+    sequences->expressions++;
+    return true;
+}
+
 static bool blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -38,7 +111,8 @@ static bool blank(char c)
 
 static bool name_character(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
 }
 
 /* Reads one name; a dash that begins an arrow is not part of it. */
@@ -50,31 +124,57 @@ static size_t name_length(const char *text)
     return size;
 }
 
-static bool parse_steps(struct sequence *s, const char *text, const struct rules_env *env,
-                        bool (*find)(void *arg, const char *name, size_t size,
-                                     struct rules_bytes *expression),
-                        void *arg, struct rules_error *error, int *step)
+static bool unknown(const struct sequences *sequences, const char *name, size_t size, size_t at,
+                    struct rules_error *error)
 {
-    struct rules_env here = *env;
+    unsigned least = size < 4 ? 2 : 3;
+    failed(error, RULES_UNKNOWN_IDENTIFIER, at, size, "");
+    snprintf(error->message, sizeof error->message, "there is no [expression %.*s]",
+             (int)(size < 64 ? size : 64), name);
+    for (size_t i = 0; i < sequences->expressions; i++) {
+        const char *candidate = sequences->expression[i].name;
+        unsigned distance = rules_distance(name, size, candidate, strlen(candidate));
+        if (distance >= least)
+            continue;
+        least = distance;
+        snprintf(error->suggestion, sizeof error->suggestion, "%s", candidate);
+    }
+    return false;
+}
+
+static bool add_step(struct sequences *sequences, struct sequence *s, const char *name, size_t size,
+                     size_t at, struct rules_error *error)
+{
+    size_t i = 0;
+    while (i < sequences->expressions && (strlen(sequences->expression[i].name) != size ||
+                                          memcmp(sequences->expression[i].name, name, size) != 0))
+        i++;
+    if (i == sequences->expressions)
+        return unknown(sequences, name, size, at, error);
+    if (s->steps == SEQUENCE_STEPS_MAX)
+        return failed(error, RULES_TOO_MANY, at, size, "a sequence has at most eight steps");
+    for (unsigned k = 0; k < s->steps; k++)
+        if (s->step[k] == i)
+            return failed(error, RULES_INVALID_ARGUMENT_VALUE, at, size,
+                          "this step stands twice in the sequence");
+    sequences->expression[i].used = true;
+    s->at[s->steps] = at;
+    s->step[s->steps++] = (uint16_t)i;
+    return true;
+}
+
+static bool parse_steps(struct sequences *sequences, struct sequence *s, const char *text,
+                        struct rules_error *error)
+{
     const char *p = text;
-    here.phases = RULES_CONNECTION | RULES_REQUEST;
     for (;;) {
         while (blank(*p))
             p++;
         size_t size = name_length(p), at = (size_t)(p - text);
-        struct rules_bytes expression;
         if (size == 0)
             return failed(error, RULES_EXPECTED_NAME, at, *p != 0, "expected the name of an expression");
-        if (s->steps == SEQUENCE_STEPS_MAX)
-            return failed(error, RULES_TOO_MANY, at, size, "a sequence has at most eight steps");
-        if (!find(arg, p, size, &expression))
-            return failed(error, RULES_UNKNOWN_IDENTIFIER, at, size, "there is no expression of this name");
-        *step = (int)s->steps;
-        s->step[s->steps] = rules_compile(&here, (const char *)expression.data, expression.size, error);
-        if (!s->step[s->steps])
+        if (!add_step(sequences, s, p, size, at, error))
             return false;
-        s->steps++;
-        *step = -1;
         p += size;
         while (blank(*p))
             p++;
@@ -88,97 +188,308 @@ static bool parse_steps(struct sequence *s, const char *text, const struct rules
            failed(error, RULES_EXPECTED_LITERAL, strlen(text), 0, "a sequence has two steps at least");
 }
 
-struct sequence *
-sequence_new(const char *name, const char *text, uint64_t window, const struct rules_env *env,
-             bool (*find)(void *arg, const char *name, size_t size, struct rules_bytes *expression),
-             void *arg, struct rules_error *error, int *step)
+/* FNV-1a, with the zero byte. */
+static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    struct sequence *s = calloc(1, sizeof *s);
-    *step = -1;
-    if (!s || !(s->name = strdup(name))) {
-        failed(error, RULES_OUT_OF_MEMORY, 0, 0, "out of memory");
-        sequence_free(s);
-        return NULL;
-    }
-    s->window = window;
-    if (parse_steps(s, text, env, find, arg, error, step))
-        return s;
-    sequence_free(s);
-    return NULL;
+    do
+        hash = (hash ^ (uint8_t)*text) * UINT64_C(1099511628211);
+    while (*text++);
+    return hash;
 }
 
-void sequence_free(struct sequence *s)
+static bool copy_rule(struct sequences *sequences, struct sequence *to, const struct sequence_rule *from)
 {
-    if (!s)
-        return;
-    for (unsigned i = 0; i < s->steps; i++)
-        rules_free(s->step[i]);
-    free(s->name);
-    free(s);
+    to->name = copy_text(sequences, from->name);
+    to->window = from->window;
+    to->action = from->log_only ? RULESET_LOG : RULESET_BLOCK;
+    to->status = from->status ? from->status : 403;
+    to->body = from->body ? copy_text(sequences, from->body) : NULL;
+    to->enabled = from->enabled;
+    to->dry_run = from->dry_run;
+    to->inbound = rules_arena_take(&sequences->arena, (from->inbounds + 1) * sizeof *to->inbound);
+    to->inbounds = from->inbounds;
+    if (!to->name || (from->body && !to->body) || !to->inbound)
+        return false;
+    for (size_t i = 0; i < from->inbounds; i++)
+        if (!(to->inbound[i] = copy_text(sequences, from->inbound[i])))
+            return false;
+    to->identity = hash_text(UINT64_C(14695981039346656037), to->name);
+    for (unsigned i = 0; i < to->steps; i++)
+        to->identity =
+            hash_text(to->identity, rules_program_text(sequences->expression[to->step[i]].program));
+    return true;
 }
 
-const char *sequence_name(const struct sequence *s)
+bool sequences_add(struct sequences *sequences, const struct sequence_rule *rule, struct rules_error *error)
 {
-    return s->name;
+    struct sequence *to = &sequences->sequence[sequences->count];
+    if (sequences->count == SEQUENCES_MAX)
+        return failed(error, RULES_TOO_MANY, 0, 0, "too many sequences");
+    memset(to, 0, sizeof *to);
+    if (!parse_steps(sequences, to, rule->steps, error))
+        return false;
+    if (!copy_rule(sequences, to, rule))
+        return no_memory(error);
+    sequences->count++;
+    return true;
 }
 
-uint8_t sequence_phases(const struct sequence *s)
-{
-    uint8_t phases = 0;
-    for (unsigned i = 0; i < s->steps; i++)
-        phases |= rules_program_phases(s->step[i]);
-    return phases;
-}
+/* ---- Plans --- */
 
-bool sequence_uses(const struct sequence *s, unsigned field)
+static bool applies(const struct sequence *s, const char *inbound)
 {
-    for (unsigned i = 0; i < s->steps; i++)
-        if (rules_program_uses(s->step[i], field))
+    for (size_t i = 0; i < s->inbounds; i++)
+        if (strcmp(s->inbound[i], inbound) == 0)
             return true;
-    return false;
+    return s->inbounds == 0;
 }
+
+const struct sequence_plan *sequences_plan(struct sequences *sequences, const char *inbound)
+{
+    struct sequence_plan *plan;
+    for (plan = sequences->plan; plan; plan = plan->next)
+        if (strcmp(plan->inbound, inbound) == 0)
+            return plan;
+    plan = rules_arena_take(&sequences->arena, sizeof *plan);
+    if (!plan)
+        return NULL;
+    plan->sequences = sequences;
+    plan->inbound = copy_text(sequences, inbound);
+    if (!plan->inbound)
+        return NULL;
+    for (size_t i = 0; i < sequences->count; i++) {
+        const struct sequence *s = &sequences->sequence[i];
+        if (!s->enabled || !applies(s, inbound))
+            continue;
+        plan->number[plan->count++] = (uint8_t)i;
+        for (unsigned k = 0; k < s->steps; k++) {
+            const struct rules_program *program = sequences->expression[s->step[k]].program;
+            plan->phases |= program->phases;
+            for (unsigned word = 0; word < RULES_FIELD_WORDS; word++)
+                plan->fields[word] |= program->fields[word];
+        }
+    }
+    plan->next = sequences->plan;
+    sequences->plan = plan;
+    return plan;
+}
+
+size_t sequence_plan_count(const struct sequence_plan *plan)
+{
+    return plan->count;
+}
+
+uint8_t sequence_plan_phases(const struct sequence_plan *plan)
+{
+    return plan->phases;
+}
+
+bool sequence_plan_uses(const struct sequence_plan *plan, unsigned field)
+{
+    return field < RULES_FIELDS_MAX && plan->fields[field / 64] >> field % 64 & 1;
+}
+
+size_t sequences_count(const struct sequences *sequences)
+{
+    return sequences->count;
+}
+
+const char *sequences_name(const struct sequences *sequences, size_t number)
+{
+    return sequences->sequence[number].name;
+}
+
+const char *sequences_step(const struct sequences *sequences, size_t number, unsigned step)
+{
+    return sequences->expression[sequences->sequence[number].step[step]].name;
+}
+
+enum ruleset_action sequences_action(const struct sequences *sequences, size_t number)
+{
+    return sequences->sequence[number].action;
+}
+
+bool sequences_dry_run(const struct sequences *sequences, size_t number)
+{
+    return sequences->sequence[number].dry_run;
+}
+
+/* ---- Requests --- */
+
+/* When each step was last rightly taken, plus one; 0: never. */
+struct taken {
+    uint64_t at[SEQUENCE_STEPS_MAX];
+};
 
 struct rules_lru *sequence_table_new(size_t entries, const uint8_t secret[16])
 {
     return rules_lru_new(entries, sizeof(struct taken), secret);
 }
 
-/* Takes the steps of the bits HIT. Where a request is several steps, one of them in order is enough. */
-static int take(const struct sequence *s, struct taken *taken, unsigned hit, uint64_t now)
+/* A request, before the sequences of a plan. */
+struct asking {
+    const struct sequences *sequences;
+    struct rules_lru *table;
+    const uint8_t *fingerprint;
+    struct rules_context *context;
+    struct rules_scratch *scratch;
+    uint64_t now;
+    uint8_t result[SEQUENCE_EXPRESSIONS_MAX]; /* of each expression, so that none is evaluated twice */
+};
+
+enum { UNKNOWN, MISSED, HIT, DOUBTFUL };
+
+static void key_of(const struct asking *a, const struct sequence *s, uint64_t key[2])
 {
-    uint64_t before[SEQUENCE_STEPS_MAX];
-    int broken = -1;
-    bool in_order = false;
-    memcpy(before, taken->at, sizeof before);
-    for (unsigned i = 0; i < s->steps; i++) {
-        if (!(hit >> i & 1))
-            continue;
-        if (i > 0 && (before[i - 1] == 0 || now - (before[i - 1] - 1) > s->window)) {
-            broken = broken < 0 ? (int)i : broken;
-            continue;
-        }
-        taken->at[i] = now + 1;
-        in_order = true;
-    }
-    return in_order ? -1 : broken;
+    struct rules_lru_hash hash;
+    rules_lru_hash_start(&hash, a->table);
+    rules_lru_hash_add(&hash, a->fingerprint, 32);
+    rules_lru_hash_add(&hash, &s->identity, sizeof s->identity);
+    rules_lru_hash_end(&hash, key);
 }
 
-int sequence_request(const struct sequence *s, struct rules_lru *table, const uint8_t fingerprint[32],
-                     struct rules_context *context, struct rules_scratch *scratch, uint64_t now)
+/* Which steps the request is, as bits; *SURE: those of them that could be evaluated. */
+static unsigned steps_of(struct asking *a, const struct sequence *s, unsigned *sure)
 {
     unsigned hit = 0;
-    for (unsigned i = 0; i < s->steps; i++)
-        if (rules_eval(s->step[i], context, scratch))
-            hit |= 1u << i;
-    if (!hit)
-        return -1;
-    struct rules_lru_hash hash;
+    *sure = 0;
+    for (unsigned i = 0; i < s->steps; i++) {
+        unsigned e = s->step[i];
+        if (a->result[e] == UNKNOWN) {
+            bool match = rules_eval(a->sequences->expression[e].program, a->context, a->scratch);
+            a->result[e] = (uint8_t)(a->scratch->overflow ? DOUBTFUL : match ? HIT : MISSED);
+        }
+        hit |= (unsigned)(a->result[e] != MISSED) << i;
+        *sure |= (unsigned)(a->result[e] == HIT) << i;
+    }
+    return hit;
+}
+
+/* The first of the steps HIT that comes without its predecessor, or -1. */
+static int broken_step(const struct asking *a, const struct sequence *s, unsigned hit)
+{
+    struct taken taken = {0};
+    if (a->fingerprint && (hit & ~1u)) {
+        uint64_t key[2];
+        key_of(a, s, key);
+        const struct taken *known = rules_lru_lock(a->table, key, false);
+        if (known)
+            taken = *known;
+        rules_lru_unlock(a->table, key);
+    }
+    for (unsigned i = 1; i < s->steps; i++) {
+        uint64_t before = taken.at[i - 1], age = a->now + 1 > before ? a->now + 1 - before : 0;
+        if ((hit >> i & 1) && (before == 0 || age > s->window))
+            return (int)i;
+    }
+    return -1;
+}
+
+static void take(const struct asking *a, const struct sequence *s, unsigned steps)
+{
     uint64_t key[2];
-    rules_lru_hash_start(&hash, table);
-    rules_lru_hash_add(&hash, fingerprint, 32);
-    rules_lru_hash_add(&hash, s->name, strlen(s->name));
-    rules_lru_hash_end(&hash, key);
-    int broken = take(s, rules_lru_lock(table, key, true), hit, now);
-    rules_lru_unlock(table, key);
-    return broken;
+    if (!a->fingerprint || !steps)
+        return;
+    key_of(a, s, key);
+    struct taken *taken = rules_lru_lock(a->table, key, true);
+    for (unsigned i = 0; i < s->steps; i++)
+        if ((steps >> i & 1) && taken->at[i] < a->now + 1)
+            taken->at[i] = a->now + 1;
+    rules_lru_unlock(a->table, key);
+}
+
+static void broken(const struct asking *a, size_t number, unsigned step, struct ruleset_counter *counter,
+                   struct sequence_decision *decision)
+{
+    const struct sequence *s = &a->sequences->sequence[number];
+    if (counter) {
+        ruleset_count_up(&counter[number].matched);
+        if (!s->dry_run)
+            ruleset_count_up(&counter[number].acted);
+    }
+    decision->broken |= !s->dry_run;
+    if (s->dry_run || s->action == RULESET_LOG) {
+        if (decision->notes < SEQUENCE_NOTES_MAX) {
+            decision->note[decision->notes].sequence = (uint16_t)number;
+            decision->note[decision->notes].step = (uint16_t)step;
+        }
+        decision->notes++;
+        return;
+    }
+    decision->refuse = true;
+    decision->sequence = (int)number;
+    decision->step = step;
+    decision->status = s->status;
+    decision->body = s->body;
+}
+
+void sequence_request(const struct sequence_plan *plan, struct rules_lru *table,
+                      const uint8_t fingerprint[32], struct rules_context *context,
+                      struct rules_scratch *scratch, uint64_t now, struct ruleset_counter *counter,
+                      struct sequence_decision *decision)
+{
+    struct asking a = {plan->sequences, table, fingerprint, context, scratch, now, {0}};
+    uint8_t taken[SEQUENCES_MAX];
+    memset(decision, 0, sizeof *decision);
+    decision->sequence = -1;
+    for (size_t i = 0; i < plan->count && !decision->refuse; i++) {
+        size_t number = plan->number[i];
+        const struct sequence *s = &a.sequences->sequence[number];
+        unsigned sure, hit = steps_of(&a, s, &sure);
+        int step = hit ? broken_step(&a, s, hit) : -1;
+        if (counter)
+            ruleset_count_up(&counter[number].evaluated);
+        if (step >= 0)
+            broken(&a, number, (unsigned)step, counter, decision);
+        taken[i] = (uint8_t)(step < 0 ? sure : 0);
+    }
+    for (size_t i = 0; i < plan->count && !decision->refuse; i++)
+        take(&a, &a.sequences->sequence[plan->number[i]], taken[i]);
+}
+
+/* ---- Warnings --- */
+
+struct expression_warn {
+    sequences_warn_fn report;
+    void *arg;
+    int expression;
+};
+
+static void pass_on(void *arg, size_t offset, size_t length, const char *message)
+{
+    const struct expression_warn *w = arg;
+    w->report(w->arg, w->expression, -1, offset, length, message);
+}
+
+/* A step that every request of an earlier one is as well. */
+static void warn_steps(const struct sequences *sequences, size_t number, sequences_warn_fn report, void *arg)
+{
+    const struct sequence *s = &sequences->sequence[number];
+    for (unsigned later = 1; later < s->steps; later++) {
+        const struct expression *what = &sequences->expression[s->step[later]];
+        for (unsigned i = 0; i < later; i++) {
+            const struct expression *earlier = &sequences->expression[s->step[i]];
+            char message[192];
+            if (!rules_program_implies(earlier->program, what->program))
+                continue;
+            snprintf(message, sizeof message,
+                     "nobody can keep to this: whatever is %.50s is %.50s as well, which must come after it",
+                     earlier->name, what->name);
+            report(arg, -1, (int)number, s->at[later], strlen(what->name), message);
+            break;
+        }
+    }
+}
+
+void sequences_warn(const struct sequences *sequences, sequences_warn_fn report, void *arg)
+{
+    for (size_t i = 0; i < sequences->expressions; i++) {
+        const struct expression *e = &sequences->expression[i];
+        struct expression_warn w = {report, arg, (int)i};
+        rules_program_warn(e->program, pass_on, &w);
+        if (!e->used)
+            report(arg, (int)i, -1, 0, strlen(rules_program_text(e->program)), "no sequence uses it");
+    }
+    for (size_t i = 0; i < sequences->count; i++)
+        warn_steps(sequences, i, report, arg);
 }

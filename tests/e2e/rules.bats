@@ -442,6 +442,7 @@ action = log'
     as client 200 /told
     as client 200 /told
     as client 200 /told
+    wait_for_log server '"event":"ratelimit","message":"over the limit","ratelimit":"told"'
 }
 
 @test "a rate limit that counts by the answer: failed log-ins" {

@@ -131,6 +131,8 @@ static void test_typed(void **state)
         "[ca x]\nfile = x\nhostnames = A.example, *.B.example\ninbounds = a, b\ncrl_expired = reject\n"
         "[outbound o]\nlisten = unix:/run/o\nconnect = 10.0.0.1:1\nserver_name = Peer.example\n"
         "[list l]\nkind = serial\nvalues = 01:ab, 2\nfile = f\n"
+        "[expression e-1.x]\nexpression = ssl\n[expression f]\nexpression = ssl\n"
+        "[sequence s]\nsequence = e-1.x\n   -> f\nwindow = 90s\naction = log\ndry_run = on\ninbound = b\n"
         "[quarantine q]\nthreshold = 5\nperiod = 10s\nduration = 1h\naction = log\n"
         "[headers]\nforward = rfc9440, xfcc\nxfcc_details = chain\nforwarded = yes\nhostnames = *.x\n"
         "request.X-Serial = cf.tls_client_auth.cert_serial\nresponse.X = ip.src\n");
@@ -175,6 +177,12 @@ static void test_typed(void **state)
     assert_int_equal(c->list[0].kind, CONFIG_LIST_SERIAL);
     STRINGS(c->list[0].values, "01:ab", "2");
     assert_int_equal(c->quarantine[0].action, CONFIG_ACTION_LOG);
+    assert_string_equal(c->expression[0].name, "e-1.x");
+    assert_string_equal(c->sequence[0].steps.text, "e-1.x -> f");
+    assert_int_equal(c->sequence[0].window, 90000);
+    assert_int_equal(c->sequence[0].action, CONFIG_ACTION_LOG);
+    assert_true(c->sequence[0].enabled && c->sequence[0].dry_run);
+    STRINGS(c->sequence[0].inbound, "b");
     const struct config_headers *h = &c->headers[0];
     assert_null(h->name);
     assert_int_equal(h->forward, CONFIG_FORWARD_RFC9440 | CONFIG_FORWARD_XFCC);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Quarantine and sequences. */
+/* Quarantine. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,6 @@
 
 #include "rules_scheme.h"
 #include "sidecar/rules/quarantine.h"
-#include "sidecar/rules/sequence.h"
 
 static const uint8_t secret[16] = "0123456789abcde";
 static const struct quarantine_rule rule = {"repeat-offenders", 3, 10000, 600000};
@@ -120,116 +119,13 @@ static void test_many(void **state)
     quarantine_free(q);
 }
 
-/* ---- Sequences
- * ------------------------------------------------------------------------------------------------------ */
-
-static bool find(void *arg, const char *name, size_t size, struct rules_bytes *expression)
-{
-    static const char *const named[][2] = {{"login", "http.request.uri.path eq \"/login\""},
-                                           {"cart", "http.request.uri.path eq \"/cart\""},
-                                           {"pay-now", "http.request.uri.path eq \"/pay\""},
-                                           {"any", "http.request.method eq \"POST\""},
-                                           {"bad", "http.request.uri.path eq"}};
-    (void)arg;
-    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
-        if (strlen(named[i][0]) != size || memcmp(named[i][0], name, size) != 0)
-            continue;
-        *expression = (struct rules_bytes){(const uint8_t *)named[i][1], strlen(named[i][1])};
-        return true;
-    }
-    return false;
-}
-
-static struct sequence *sequence(const char *text, struct rules_error *error, int *step)
-{
-    struct rules_env env = {.scheme = rules_scheme_standard()};
-    return sequence_new("s", text, 10000, &env, find, NULL, error, step);
-}
-
-struct caller {
-    struct sequence *s;
-    struct rules_lru *table;
-    struct rules_context context;
-    struct rules_scratch scratch;
-    uint8_t fingerprint[32];
-};
-
-static int ask(struct caller *c, const char *path, uint64_t now)
-{
-    struct rules_value value = rules_bytes(path, strlen(path));
-    rules_context_reset(&c->context, 0xff);
-    rules_context_set(&c->context, RULES_FIELD_PATH, &value);
-    return sequence_request(c->s, c->table, c->fingerprint, &c->context, &c->scratch, now);
-}
-
-static void test_sequence(void **state)
-{
-    (void)state;
-    struct rules_error error;
-    int step;
-    struct caller *c = calloc(1, sizeof *c);
-    c->s = sequence(" login->cart -> pay-now ", &error, &step);
-    if (!c->s)
-        fail_msg("%s at %zu", error.message, error.offset);
-    c->table = sequence_table_new(100, secret);
-    rules_context_init(&c->context, rules_scheme_standard(), NULL, NULL);
-    assert_true(rules_scratch_init(&c->scratch, 4096));
-    assert_int_equal(sequence_phases(c->s), RULES_REQUEST);
-    assert_true(sequence_uses(c->s, RULES_FIELD_PATH));
-    assert_false(sequence_uses(c->s, RULES_FIELD_METHOD));
-    assert_int_equal(ask(c, "/", 0), -1);
-    assert_int_equal(ask(c, "/pay", 1), 2);
-    assert_int_equal(ask(c, "/cart", 2), 1);
-    assert_int_equal(ask(c, "/login", 3), -1);
-    assert_int_equal(ask(c, "/pay", 4), 2);
-    assert_int_equal(ask(c, "/cart", 5), -1);
-    assert_int_equal(ask(c, "/other", 6), -1);
-    assert_int_equal(ask(c, "/pay", 7), -1);
-    assert_int_equal(ask(c, "/pay", 8), -1);
-    /* The window is over. */
-    assert_int_equal(ask(c, "/pay", 10006), 2);
-    assert_int_equal(ask(c, "/cart", 10004), 1);
-    assert_int_equal(ask(c, "/login", 20000), -1);
-    assert_int_equal(ask(c, "/cart", 30000), -1);
-    assert_int_equal(ask(c, "/pay", 30001), -1);
-    /* Another certificate has its own steps. */
-    c->fingerprint[0] = 1;
-    assert_int_equal(ask(c, "/pay", 30002), 2);
-    sequence_free(c->s);
-    rules_lru_free(c->table);
-    rules_scratch_clear(&c->scratch);
-    free(c);
-}
-
-static void refused(const char *text, enum rules_error_kind kind, size_t offset, int in_step)
-{
-    struct rules_error error;
-    int step;
-    assert_null(sequence(text, &error, &step));
-    assert_int_equal(error.kind, kind);
-    assert_int_equal(step, in_step);
-    if (step < 0)
-        assert_int_equal(error.offset, offset);
-}
-
-static void test_sequence_errors(void **state)
-{
-    (void)state;
-    refused("", RULES_EXPECTED_NAME, 0, -1);
-    refused("login", RULES_EXPECTED_LITERAL, 5, -1);
-    refused("login -> ", RULES_EXPECTED_NAME, 9, -1);
-    refused("login cart", RULES_EXPECTED_LITERAL, 6, -1);
-    refused("login -> nope", RULES_UNKNOWN_IDENTIFIER, 9, -1);
-    refused("login -> bad", RULES_EXPECTED_NAME, 0, 1);
-    refused("any->any->any->any->any->any->any->any->any", RULES_TOO_MANY, 40, -1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threshold),     cmocka_unit_test(test_period),
-        cmocka_unit_test(test_list_and_lift), cmocka_unit_test(test_many),
-        cmocka_unit_test(test_sequence),      cmocka_unit_test(test_sequence_errors),
+        cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_period),
+        cmocka_unit_test(test_list_and_lift),
+        cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

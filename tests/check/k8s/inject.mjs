@@ -55,7 +55,7 @@ function patch(object, operations) {
 }
 
 function admit(pod, namespaceLabels) {
-  const context = {object: big(pod), namespaceObject: {metadata: namespaceLabels ? {labels: namespaceLabels} : {}},
+  const context = {object: big(pod), namespaceObject: {metadata: {name: "shop", ...(namespaceLabels && {labels: namespaceLabels})}},
     params: settings, variables: {}};
   for (const c of policy.spec.matchConditions)
     if (env.evaluate(plain(c.expression), context) !== true) return null;
@@ -94,10 +94,16 @@ const made = [
   pod("own-ini", {annotations: {"outrider.mesh/ini": "[tls]\ndirectory = /run/outrider/tls\n[inbound x]\nlisten = 0.0.0.0:8443\nforward = 127.0.0.1:1\nprotocol = tcp\n"}}),
   pod("outbound-only", {annotations: {"outrider.mesh/inbound": "", "outrider.mesh/outbound": "9001=orders.shop.svc:8443"}}),
   pod("short-grace", {}, {terminationGracePeriodSeconds: 2}),
+  pod("transparent", {annotations: {"outrider.mesh/transparent": "10.0.0.0/8, fd00::/8"}}, {initContainers: [{name: "migrate", image: "m"}]}),
+  pod("transparent-ports", {annotations: {"outrider.mesh/transparent": "10.0.0.0/8", "outrider.mesh/mesh-ports": "8080, 5432",
+    "outrider.mesh/peer-san": "*.db.example"}}),
+  pod("transparent-config", {annotations: {"outrider.mesh/transparent": "enabled", "outrider.mesh/config": "mine"}}),
 ].map((p) => admit(p, on));
 const by = Object.fromEntries(made.map((p) => [p.metadata.name, p]));
 for (const p of made) {
-  expect(p.spec.initContainers[0].name === "outrider", `${p.metadata.name}: the sidecar is not first`);
+  const names = p.spec.initContainers.map((c) => c.name);
+  expect(names.filter((n) => n !== "outrider-redirect")[0] === "outrider", `${p.metadata.name}: the sidecar is not first`);
+  expect(names.indexOf("outrider-redirect") === (p.metadata.name.startsWith("transparent") ? 0 : -1), `${p.metadata.name}: redirection`);
   expect(admit(p, on) === null, `${p.metadata.name}: injected twice`);
 }
 expect(by["with-everything"].spec.initContainers[1].name === "migrate", "its own init container is gone");
@@ -107,6 +113,9 @@ expect(/drain_timeout = 55s/.test(by["with-everything"].metadata.annotations["ou
 expect(by.ports.metadata.annotations["outrider.mesh/ini"].includes("[inbound to-9090]\nlisten = 0.0.0.0:9443\nforward = 127.0.0.1:9090\nprotocol = http\nallow_san = spiffe://cluster.local/ns/shop/*, b.example\n"), "inbound by annotation");
 expect(by.ports.metadata.annotations["outrider.mesh/ini"].includes("[outbound from-9002]\nlisten = 127.0.0.1:9002\nconnect = db.shop.svc:8443\n"), "outbound by annotation");
 expect(by.ports.spec.volumes.at(-1).secret.secretName === "web-tls", "the Secret by annotation");
+expect(by.transparent.metadata.annotations["outrider.mesh/ini"].includes("[outbound mesh]\ndestinations = 10.0.0.0/8, fd00::/8\nports = 8080\nallow_san = spiffe://cluster.local/ns/shop/sa/*\n"), "transparent mode's outbound");
+expect(by["transparent-ports"].metadata.annotations["outrider.mesh/ini"].includes("ports = 8080, 5432\nallow_san = *.db.example\n"), "transparent mode's ports and peers");
+expect(!by.plain.metadata.annotations["outrider.mesh/ini"].includes("capture"), "capture without being asked");
 expect(by["own-config"].spec.volumes[0].configMap?.name === "mine" && !by["own-config"].metadata.annotations["outrider.mesh/ini"], "the ConfigMap by annotation");
 expect(by["own-ini"].metadata.annotations["outrider.mesh/ini"].startsWith("[tls]"), "the pod's own ini was replaced");
 expect(by.plain.spec.initContainers[0].image === settings.data.image, "the image is not that of the settings");

@@ -334,7 +334,8 @@ static const struct mistake combinations[] = {
     {"neither inbound nor outbound", "[tls]\ndirectory = /t\n",
      "0:0+1 there is neither an [inbound NAME] nor an [outbound NAME]\n"},
     {"required keys",
-     "[tls]\ndirectory = /t\n[inbound a]\n[outbound b]\n[ca c]\n[rule d]\n[ratelimit e]\n[quarantine f]\n",
+     "[tls]\ndirectory = /t\n[inbound a]\n[outbound b]\n[ca c]\n[rule d]\n[ratelimit e]\n[quarantine f]\n"
+     "[expression g]\n[sequence h]\n",
      "3:1+11 [inbound a] has no key listen, which it needs\n"
      "3:1+11 [inbound a] has no key forward, which it needs\n"
      "3:1+11 [ratelimit e] (line 7) cannot hold for what is not HTTP: write protocol = http, or tcp_fallback "
@@ -349,7 +350,9 @@ static const struct mistake combinations[] = {
      "7:1+13 [ratelimit e] has no key period, which it needs\n"
      "8:1+14 [quarantine f] has no key threshold, which it needs\n"
      "8:1+14 [quarantine f] has no key period, which it needs\n"
-     "8:1+14 [quarantine f] has no key duration, which it needs\n"},
+     "8:1+14 [quarantine f] has no key duration, which it needs\n"
+     "9:1+14 [expression g] has no key expression, which it needs\n"
+     "10:1+12 [sequence h] has no key sequence, which it needs\n"},
     {"no credentials", "[inbound a]\nlisten = [::]:1\nforward = a:1\n",
      "0:0+1 [tls] names no credentials: it needs the key directory, or certificate, key and ca\n"},
     {"certificate without key",
