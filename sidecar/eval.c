@@ -36,7 +36,11 @@ struct eval {
     size_t text_count;
     struct rules_context *context;
     struct rules_arena arena;
-    struct rules_pool pool;
+    struct facts facts;
+    struct tls_stream_info tls; /* of a request or certificate that came by TLS */
+    struct tls_verdict verdict;
+    struct tls_peers *peers;
+    struct tls_peer *peer;
     struct rules_scratch scratch;
     char problem[256]; /* of a list */
 };
@@ -212,21 +216,26 @@ static int options(struct eval *e, int argc, char **argv)
 /* ---- Facts
  * ------------------------------------------------------------------------------------------------------- */
 
-static bool set_certificate(struct eval *e, int64_t now)
+static bool set_certificate(struct eval *e)
 {
     size_t size;
     char *text = read_file(e, e->certificate, &size);
     if (!text)
         return false;
-    const char *wrong = eval_certificate(e->context, &e->arena, (const uint8_t *)text, size, now);
+    const char *wrong = eval_peer(e->peers, (const uint8_t *)text, size, &e->peer);
     if (wrong) {
         complain(e->certificate, wrong);
         return false;
     }
-    struct rules_value verified = rules_bool(!e->unverified),
-                       revoked = rules_bool(e->revoked && !e->unverified);
-    rules_context_set(e->context, RULES_FIELD_CERT_VERIFIED, &verified);
-    rules_context_set(e->context, RULES_FIELD_CERT_REVOKED, &revoked);
+    e->verdict.status = e->unverified ? TLS_ISSUER_UNKNOWN : e->revoked ? TLS_REVOKED : TLS_TRUSTED;
+    e->verdict.revoked_leaf = e->verdict.status == TLS_REVOKED;
+    (void)snprintf(e->verdict.words, sizeof e->verdict.words, "%s",
+                   e->unverified ? "not verified, as --unverified says"
+                   : e->revoked  ? "revoked, as --revoked says"
+                                 : "trusted");
+    e->facts.peer = e->peer;
+    e->facts.verdict = &e->verdict;
+    e->facts.tls = &e->tls;
     return true;
 }
 
@@ -254,12 +263,11 @@ static bool set_request(struct eval *e, int64_t now_ms)
         e->request.target = bytes_of(e->url ? e->url : "/");
     if (!e->request.version.size)
         e->request.version = bytes_of("HTTP/1.1");
-    bool tls = e->certificate || (e->url && strncmp(e->url, "https://", 8) == 0);
-    e->request.scheme = bytes_of(tls ? "https" : "http");
-    eval_request_facts(e->context, &e->arena, &e->pool, &e->request, now_ms);
-    if (!e->pool.full)
+    if (e->url && strncmp(e->url, "https://", 8) == 0)
+        e->facts.tls = &e->tls;
+    if (eval_request_facts(&e->facts, &e->request, &e->arena, now_ms))
         return true;
-    complain("request", "too large");
+    complain("request", "out of memory");
     return false;
 }
 
@@ -301,11 +309,10 @@ static bool set_all(struct eval *e)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    e->pool.base = malloc(POOL_SIZE);
-    e->pool.size = POOL_SIZE;
-    if (!e->pool.base)
+    if (!facts_init(&e->facts, POOL_SIZE) || !(e->peers = tls_peers_new(0)))
         return false;
-    if (e->certificate && !set_certificate(e, now.tv_sec))
+    e->facts.now = now.tv_sec;
+    if (e->certificate && !set_certificate(e))
         return false;
     if (!set_request(e, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000))
         return false;
@@ -413,7 +420,7 @@ static bool show(struct eval *e, const struct rules_program *program)
         printf("%.*s\n\n", (int)out.size, (char *)out.data);
         ok = rules_explain(program, e->context, &e->scratch, print_plain, NULL);
     }
-    if (e->scratch.overflow)
+    if (e->scratch.overflow || e->facts.pool.full)
         complain("evaluation", "a value was too large and counts as missing");
     ok = ok && !out.failed;
     rules_buffer_free(&out);
@@ -436,7 +443,7 @@ static int run(struct eval *e)
 {
     struct rules_env env = {.scheme = rules_scheme_standard(), .list = find_list, .list_arg = e};
     struct rules_error error;
-    rules_context_init(e->context, env.scheme, NULL, NULL);
+    rules_context_init(e->context, env.scheme, facts_get, &e->facts);
     if (!set_all(e))
         return 1;
     size_t size = strlen(e->expression);
@@ -481,7 +488,9 @@ done:
         free(e->texts[i]);
     rules_scratch_clear(&e->scratch);
     rules_arena_free(&e->arena);
-    free(e->pool.base);
+    tls_peer_unref(e->peer);
+    tls_peers_free(e->peers);
+    facts_clear(&e->facts);
     free(e->request.header);
     free(e->set);
     free(e->context);
