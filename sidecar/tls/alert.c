@@ -105,6 +105,16 @@ void tls_wolfssl_send_alert(WOLFSSL *ssl, bool fatal, enum tls_alert alert)
         ssl->options.sentNotify = 1;
 }
 
+bool tls_wolfssl_asked(const WOLFSSL *ssl)
+{
+    return ssl->options.side == WOLFSSL_CLIENT_END && ssl->options.sendVerify != 0;
+}
+
+bool tls_wolfssl_showed(const WOLFSSL *ssl)
+{
+    return ssl->options.side == WOLFSSL_CLIENT_END && ssl->options.sendVerify == SEND_CERT;
+}
+
 static const struct {
     int code;
     enum tls_alert alert;

@@ -61,6 +61,10 @@ void tls_wolfssl_shrink(WOLFSSL *ssl);
 /* Appends an alert by the send callback, under whatever keys are in use. */
 void tls_wolfssl_send_alert(WOLFSSL *ssl, bool fatal, enum tls_alert alert);
 
+/* Client: whether the server asked for a certificate, and whether ours went out. */
+bool tls_wolfssl_asked(const WOLFSSL *ssl);
+bool tls_wolfssl_showed(const WOLFSSL *ssl);
+
 /* What wolfSSL's error CODE means to people, and the alert that tells the peer. Never a mere number. */
 const char *tls_wolfssl_error(int code, enum tls_alert *alert);
 

@@ -489,12 +489,18 @@ enum tls_alert tls_stream_alert_received(const struct tls_stream *s)
 struct tls_stream_info tls_stream_info(const struct tls_stream *s)
 {
     struct tls_stream_info info = {.sni = s->ctx->server ? s->sni : s->ctx->sni};
-    if (!s->cipher)
+    const struct tls_cipher *cipher = s->cipher;
+    info.asked = tls_wolfssl_asked(s->wolfssl);
+    info.showed = tls_wolfssl_showed(s->wolfssl);
+    info.ticket = s->ticket;
+    if (!cipher && s->state == FAILED)
+        cipher = tls_cipher_by_id((unsigned)wolfSSL_get_current_cipher_suite(s->wolfssl));
+    if (!cipher)
         return info;
     info.version = wolfSSL_version(s->wolfssl) == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2";
-    info.cipher = s->cipher->openssl;
-    info.cipher_iana = s->cipher->iana;
-    info.group = s->group;
+    info.cipher = cipher->openssl;
+    info.cipher_iana = cipher->iana;
+    info.group = s->group ? s->group : tls_ctx_group_name(s->ctx, wolfSSL_get_curve_name(s->wolfssl));
     info.alpn = s->alpn;
     info.resumed = s->resumed;
     info.verified = s->verified && s->opened;

@@ -65,6 +65,9 @@ struct tls_stream_info {
     const char *sni;         /* server: as the caller asked; client: what we asked for; NULL: none */
     const char *alpn;        /* negotiated, zero-terminated; NULL: none */
     bool resumed;
+    bool asked;    /* client: the server asked for a certificate, */
+    bool showed;   /* and got ours */
+    bool ticket;   /* client: the server gave a session ticket */
     bool verified; /* a certificate was presented in THIS handshake, which was completed, and the judge trusted
                       it then; stays so when the stream fails later */
 };
@@ -127,7 +130,10 @@ enum tls_alert tls_stream_alert_received(const struct tls_stream *stream); /* li
 const char *tls_alert_name(enum tls_alert alert); /* "unknown_ca"; "alert 99" is not known: "unknown" */
 enum tls_alert tls_status_alert(enum tls_status status); /* the alert that names this cause to the peer */
 
-/* After the handshake (fields that are not known yet are NULL or false before). */
+/*
+ * After the handshake (fields that are not known yet are NULL or false before). Where it failed, version,
+ * suite and group are there if they had been agreed on.
+ */
 struct tls_stream_info tls_stream_info(const struct tls_stream *stream);
 
 /* The peer, if it presented a certificate that parses; borrowed from the stream. Set even when it was

@@ -44,6 +44,7 @@ struct tls_stream {
     bool verified;       /* it did one or the other, and the judge trusts it */
     bool opened;         /* the handshake was completed, whatever came of the stream since */
     bool ticket_came;    /* client: since it was last looked at */
+    bool ticket;         /* client: one came at all */
     bool overflow;       /* there was no room in out */
     bool muted;          /* a fatal alert has been sent: nothing follows it */
     bool closed_by_us;   /* close_notify sent */

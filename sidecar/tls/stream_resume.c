@@ -213,7 +213,8 @@ int tls_stream_ticket_came(WOLFSSL *ssl, const unsigned char *ticket, int size, 
     (void)ssl;
     (void)ticket;
     (void)size;
-    ((struct tls_stream *)arg)->ticket_came = true;
+    struct tls_stream *s = arg;
+    s->ticket_came = s->ticket = true;
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "certrotate/crl.h"
 #include "certrotate/der.h"
 #include "certrotate/verify.h"
+#include "sidecar/tls/judged.h"
 #include "sidecar/tls/path.h"
 
 struct root {
@@ -210,6 +211,7 @@ struct judge {
     int64_t recheck_at;       /* when what is refused now may fare otherwise */
     struct tls_verdict best;  /* what tells most about why, so far */
     struct tls_verdict found; /* on the path at hand */
+    struct tls_judged *told;  /* the path of what is trusted, or of BEST; NULL: nobody asks */
 };
 
 static void note(struct judge *j, enum tls_status status, size_t depth, const char *format, ...)
@@ -225,18 +227,40 @@ static void note(struct judge *j, enum tls_status status, size_t depth, const ch
     vsnprintf(found.words, sizeof found.words, format, args);
     va_end(args);
     j->best = found;
+    if (j->told)
+        j->told->count = 0;
+}
+
+static void tell_path(const struct judge *j)
+{
+    if (j->told == NULL)
+        return;
+    j->told->count = j->path.count;
+    for (size_t i = 0; i < j->path.count; i++) {
+        struct tls_judged_step *step = &j->told->step[i];
+        *step = (struct tls_judged_step){.cert = j->path.cert[i]->der};
+        if (i + 1 == j->path.count || !j->path.link[i]->crl_known)
+            continue;
+        step->crl_known = true;
+        step->crl = j->path.link[i]->crl;
+        step->hit = j->path.link[i]->hit;
+    }
 }
 
 /* A path is there: judges it, and returns whether it is trusted. */
 static bool arrive(struct judge *j)
 {
     tls_path_judge(&j->path, &j->rules, &j->found);
-    if (j->found.status == TLS_TRUSTED)
+    if (j->found.status == TLS_TRUSTED) {
+        tell_path(j);
         return true;
+    }
     if (j->found.recheck_at < j->recheck_at)
         j->recheck_at = j->found.recheck_at;
-    if (tls_path_tells_more(&j->found, &j->best))
+    if (tls_path_tells_more(&j->found, &j->best)) {
         j->best = j->found;
+        tell_path(j);
+    }
     return false;
 }
 
@@ -436,7 +460,15 @@ static void judge_chain(struct judge *j, const struct tls_der *chain, size_t cou
 struct tls_verdict tls_judge(const struct tls_trust *trust, const struct tls_der *chain, size_t count,
                              enum tls_purpose purpose, int64_t now)
 {
+    return tls_judge_told(trust, chain, count, purpose, now, NULL);
+}
+
+struct tls_verdict tls_judge_told(const struct tls_trust *trust, const struct tls_der *chain, size_t count,
+                                  enum tls_purpose purpose, int64_t now, struct tls_judged *judged)
+{
     struct tls_verdict verdict = {.status = TLS_OUT_OF_MEMORY, .recheck_at = INT64_MAX};
+    if (judged)
+        judged->count = 0;
     if (count == 0) {
         refuse(&verdict, TLS_NONE_PRESENTED, "no certificate presented");
         goto done;
@@ -461,6 +493,7 @@ struct tls_verdict tls_judge(const struct tls_trust *trust, const struct tls_der
                                        .signatures = TLS_SIGNATURES_MAX,
                                        .comparisons = TLS_COMPARISONS_MAX};
     j->recheck_at = INT64_MAX;
+    j->told = judged;
     judge_chain(j, chain, count, &verdict);
     free(j);
 done:
