@@ -35,33 +35,39 @@ static void on_failed(const struct credentials_error *error, void *arg)
     s->all->calls->failed(s->all->arg, s->all, (size_t)(s - s->all->source), error);
 }
 
+struct credentials_source sources_where(const struct config *config, size_t index)
+{
+    if (index > 0) {
+        const struct config_ca *ca = &config->ca[index - 1];
+        return (struct credentials_source){.layout = CREDENTIALS_FILES,
+                                           .ca = ca->file,
+                                           .crl = ca->crl,
+                                           .trust_only = true,
+                                           .ca_required = true};
+    }
+    const struct config_tls *tls = &config->tls;
+    return (struct credentials_source){
+        .directory = tls->directory,
+        .layout = (enum credentials_layout)tls->layout,
+        .certificate = tls->certificate,
+        .key = tls->key,
+        .ca = tls->ca,
+        .crl = tls->crl,
+        .password = tls->password_file,
+        .strict_permissions = tls->strict_permissions,
+        .ca_required = true,
+    };
+}
+
 static void describe(struct sources *all, const struct config *config, size_t index)
 {
     struct source *s = &all->source[index];
     s->all = all;
-    if (index == 0) {
-        const struct config_tls *tls = &config->tls;
+    s->from = sources_where(config, index);
+    if (index == 0)
         (void)snprintf(s->name, sizeof s->name, "[tls]");
-        s->from = (struct credentials_source){
-            .directory = tls->directory,
-            .layout = (enum credentials_layout)tls->layout,
-            .certificate = tls->certificate,
-            .key = tls->key,
-            .ca = tls->ca,
-            .crl = tls->crl,
-            .password = tls->password_file,
-            .strict_permissions = tls->strict_permissions,
-            .ca_required = true,
-        };
-    } else {
-        const struct config_ca *ca = &config->ca[index - 1];
-        (void)snprintf(s->name, sizeof s->name, "[ca %s]", ca->name);
-        s->from = (struct credentials_source){.layout = CREDENTIALS_FILES,
-                                              .ca = ca->file,
-                                              .crl = ca->crl,
-                                              .trust_only = true,
-                                              .ca_required = true};
-    }
+    else
+        (void)snprintf(s->name, sizeof s->name, "[ca %s]", config->ca[index - 1].name);
 }
 
 static bool same_text(const char *a, const char *b)

@@ -33,6 +33,9 @@ struct sources *sources_start(uv_loop_t *loop, const struct config *config, cons
     __attribute__((warn_unused_result));
 void sources_stop(struct sources *sources); /* freed at once; NULL is fine */
 
+/* Where source INDEX reads: 0 is [tls], 1 + i config->ca[i]. Strings are the configuration's. */
+struct credentials_source sources_where(const struct config *config, size_t index);
+
 size_t sources_count(const struct sources *sources);
 /* "[tls]" or "[ca NAME]". */
 const char *sources_name(const struct sources *sources, size_t index);

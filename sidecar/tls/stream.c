@@ -76,6 +76,10 @@ static enum tls_result fail(struct tls_stream *s, int code)
     const char *text = tls_wolfssl_error(code, &alert);
     if (code == UNKNOWN_RECORD_TYPE && s->state == OPEN)
         text = "unknown type of TLS record";
+    /* The first bytes of a plaintext greeting have that length where a record would have its own. */
+    if (code == LENGTH_ERROR && s->state == HANDSHAKE &&
+        !tls_cipher_by_id((unsigned)wolfSSL_get_current_cipher_suite(s->wolfssl)))
+        text = "not TLS";
     if (code == MAX_CHAIN_ERROR) {
         s->presented = true;
         s->status = TLS_TOO_LONG;

@@ -966,6 +966,28 @@ static void what_is_not_tls(void **state)
     }
 }
 
+/* The server's side of it: what a service without TLS says to our ClientHello. */
+static void greeted_without_tls(void **state)
+{
+    (void)state;
+    static const char *const greetings[] = {"hello from the service\n", "HTTP/1.1 400 Bad Request\r\n\r\n",
+                                            "220 mail.example ESMTP\r\n",
+                                            "\x4a\0\0\0\x0a"
+                                            "8.0"};
+    for (size_t i = 0; i < sizeof greetings / sizeof *greetings; i++) {
+        struct pair p;
+        pair_open(&p, &(struct pair_spec){0});
+        pair_connect(&p);
+        pair_step(&p.client, SIZE_MAX);
+        p.client.inbox_size = 8;
+        memcpy(p.client.inbox, greetings[i], 8);
+        pair_step(&p.client, SIZE_MAX);
+        assert_int_equal(p.client.result, TLS_FAILED);
+        assert_string_equal(tls_stream_error_text(p.client.stream), "not TLS");
+        pair_close(&p);
+    }
+}
+
 static void garbage_records(void **state)
 {
     (void)state;
@@ -1052,6 +1074,7 @@ int main(void)
         cmocka_unit_test(alerts_in_every_state),
         cmocka_unit_test(closed_in_mid_handshake),
         MEMORY_TESTS cmocka_unit_test(what_is_not_tls),
+        cmocka_unit_test(greeted_without_tls),
         cmocka_unit_test(garbage_records),
         cmocka_unit_test(names_of_alerts),
     };

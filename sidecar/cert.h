@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Certificates, and what the judge made of them, in words for a terminal and as JSON. */
+#ifndef SIDECAR_CERT_H
+#define SIDECAR_CERT_H
+
+#include <stdio.h>
+
+#include "sidecar/admin/json_write.h"
+#include "sidecar/tls/judged.h"
+
+/* TEXT with what could upset a terminal as "?". */
+void cert_put(FILE *out, const char *text);
+
+/* One certificate in some lines, each behind INDENT blanks. */
+void cert_print(FILE *out, int indent, struct tls_der der, int64_t now);
+/* subject, issuer, serial, sha256, sans, not_before_at, not_after_at, key; null where it is none. */
+void cert_json(struct json_write *json, const char *key, struct tls_der der);
+
+/* The path of a judgement, and what the revocation lists say on its way; nothing where there is no path. */
+void cert_print_path(FILE *out, int indent, const struct tls_judged *judged);
+void cert_json_path(struct json_write *json, const char *key, const struct tls_judged *judged);
+
+#endif
