@@ -31,6 +31,7 @@ NAMED(sequence);
 NAMED(quarantine);
 NAMED(headers);
 NAMED(probe);
+NAMED(scrape);
 
 const char *config_build_label(const struct config_lines_section *s, char text[CONFIG_LABEL_MAX])
 {

@@ -238,8 +238,7 @@ static bool check_outbound(struct config_build *b, size_t i)
     return true;
 }
 
-/* --- [probe NAME] ------------------------------------------------------------------------------------------
- */
+/* --- [probe NAME], [scrape NAME] --- */
 
 static bool loopback_host(const char *host)
 {
@@ -248,6 +247,15 @@ static bool loopback_host(const char *host)
         return loopback(&a);
     a.ip.ss_family = AF_INET6;
     return inet_pton(AF_INET6, host, &((struct sockaddr_in6 *)&a.ip)->sin6_addr) == 1 && loopback(&a);
+}
+
+static void check_path(struct config_build *b, const struct config_lines_section *s, const char *path)
+{
+    if (path[0] != '/' || strchr(path, ' '))
+        config_build_tell(b, CONFIG_ERROR, s, "request", NULL,
+                          "request is a path, which begins with / and has no blank");
+    if (strlen(path) > 512)
+        config_build_tell(b, CONFIG_ERROR, s, "request", NULL, "request is longer than 512 bytes");
 }
 
 static bool check_probe(struct config_build *b, size_t i)
@@ -259,18 +267,29 @@ static bool check_probe(struct config_build *b, size_t i)
                           "a probe connects only to a loopback address or a UNIX socket");
     if (p->kind == CONFIG_PROBE_HTTP && !p->request)
         p->request = config_arena_copy(b->arena, "/", 1);
-    else if (p->kind == CONFIG_PROBE_HTTP && (p->request[0] != '/' || strchr(p->request, ' ')))
-        config_build_tell(b, CONFIG_ERROR, s, "request", NULL,
-                          "request is a path, which begins with / and has no blank");
+    else if (p->kind == CONFIG_PROBE_HTTP)
+        check_path(b, s, p->request);
     else if (p->kind == CONFIG_PROBE_TCP && p->request)
         config_build_tell(b, CONFIG_ERROR, s, "request", NULL, "a TCP probe asks for nothing");
-    if (p->request && strlen(p->request) > (p->kind == CONFIG_PROBE_GRPC ? 120 : 512))
-        config_build_tell(b, CONFIG_ERROR, s, "request", NULL, "request is longer than %d bytes",
-                          p->kind == CONFIG_PROBE_GRPC ? 120 : 512);
+    else if (p->kind == CONFIG_PROBE_GRPC && p->request && strlen(p->request) > 120)
+        config_build_tell(b, CONFIG_ERROR, s, "request", NULL, "request is longer than 120 bytes");
     if (b->config->sidecar.health.kind == CONFIG_ADDR_NONE)
         config_build_tell(b, CONFIG_WARNING, s, NULL, NULL,
                           "nobody can ask for this probe: [sidecar] health is not set");
     return p->kind != CONFIG_PROBE_HTTP || p->request;
+}
+
+static void check_scrape(struct config_build *b, size_t i)
+{
+    const struct config_scrape *p = &b->config->scrape[i];
+    const struct config_lines_section *s = b->origin[SECTION_SCRAPE][i];
+    if (p->connect.kind == CONFIG_TARGET_HOST && !loopback_host(p->connect.host))
+        config_build_tell(b, CONFIG_ERROR, s, "connect", NULL,
+                          "figures come only from a loopback address or a UNIX socket");
+    check_path(b, s, p->request);
+    if (b->config->sidecar.health.kind == CONFIG_ADDR_NONE && b->config->sidecar.admin.count == 0)
+        config_build_tell(b, CONFIG_WARNING, s, NULL, NULL,
+                          "nobody can ask for these figures: neither health nor admin of [sidecar] is set");
 }
 
 bool config_check_all(struct config_build *b)
@@ -288,6 +307,8 @@ bool config_check_all(struct config_build *b)
     for (size_t i = 0; i < c->probe_count; i++)
         if (!check_probe(b, i))
             return false;
+    for (size_t i = 0; i < c->scrape_count; i++)
+        check_scrape(b, i);
     check_cas(b);
     check_credentials(b);
     return config_check_capture(b) && check_listeners(b) && config_check_where(b);

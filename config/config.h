@@ -381,6 +381,15 @@ struct config_probe {
     uint64_t timeout;             /* ms */
 };
 
+/* [scrape NAME]: the service's own figures, in /metrics beside the sidecar's. */
+struct config_scrape {
+    char *name;
+    struct config_place place;
+    struct config_target connect; /* loopback or UNIX */
+    char *request;                /* path and query */
+    uint64_t timeout;             /* ms */
+};
+
 struct config {
     char *path; /* of the file, as given */
     struct config_sidecar sidecar;
@@ -409,6 +418,8 @@ struct config {
     size_t headers_count;
     struct config_probe *probe;
     size_t probe_count;
+    struct config_scrape *scrape;
+    size_t scrape_count;
     struct config_arena *arena; /* everything above */
 };
 

@@ -25,6 +25,7 @@ const struct config_section config_sections[SECTION_COUNT] = {
     {"quarantine", SECTION_QUARANTINE, NAMED_YES, MANY(quarantine), "A certificate of which too many requests were blocked, or broke a sequence that is no dry run, is refused for a time."},
     {"headers", SECTION_HEADERS, NAMED_MAY, MANY(headers), "Which headers tell the service who called. `[headers NAME]` replaces `[headers]` as a whole for its inbounds and hostnames; of several that fit, the first counts. A header that could be set here is always removed from what callers send."},
     {"probe", SECTION_PROBE, NAMED_YES, MANY(probe), "A probe of the local service, for whoever asks the health listener for `/probes/NAME`: kubelet, which cannot come to the service itself under mutual TLS. 200 where it is well, else 503 and why. Nothing but what is declared here can be asked for."},
+    {"scrape", SECTION_SCRAPE, NAMED_YES, MANY(scrape), "Figures of the local service, which `/metrics` serves with the sidecar's own: nobody else can come to them under mutual TLS. In Prometheus' text format; families whose names begin with `outrider_` are left out. `outrider_scrape_up` tells whether the service answered."},
 };
 
 #define AT(section, field) .at = offsetof(struct config_##section, field), .size = sizeof(((struct config_##section *)0)->field)
@@ -184,6 +185,10 @@ const struct config_key config_keys[] = {
     {SECTION_PROBE, KEY_TARGET, "connect", AT(probe, connect), MUST, .help = "The local service: a loopback address or a UNIX socket."},
     {SECTION_PROBE, KEY_STRING, "request", AT(probe, request), .help = "For `http`, the path and query, `/` by default. For `grpc`, the name of the service; by default the server as a whole."},
     {SECTION_PROBE, KEY_DURATION, "timeout", AT(probe, timeout), IS("1s"), FROM(1, 60 * SECOND), .help = "For all of it. Keep it at or below the probe's timeoutSeconds."},
+
+    {SECTION_SCRAPE, KEY_TARGET, "connect", AT(scrape, connect), MUST, .help = "The local service: a loopback address or a UNIX socket."},
+    {SECTION_SCRAPE, KEY_STRING, "request", AT(scrape, request), IS("/metrics"), .help = "Path and query of its figures."},
+    {SECTION_SCRAPE, KEY_DURATION, "timeout", AT(scrape, timeout), IS("2s"), FROM(1, 60 * SECOND), .help = "For all of it. Keep it below the scrape_timeout of whoever asks."},
 };
 /* clang-format on */
 

@@ -26,6 +26,7 @@ enum config_section_id {
     SECTION_QUARANTINE,
     SECTION_HEADERS,
     SECTION_PROBE,
+    SECTION_SCRAPE,
     SECTION_COUNT,
 };
 

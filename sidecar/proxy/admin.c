@@ -8,6 +8,7 @@
 
 #include "sidecar/admin/page.h"
 #include "sidecar/admin/probe.h"
+#include "sidecar/admin/scrape.h"
 #include "sidecar/net/listen.h"
 #include "sidecar/proxy/proxy_private.h"
 #include "sidecar/proxy/tell.h"
@@ -41,20 +42,64 @@ static void serve_startupz(struct server_request *request, void *arg)
     answer_reasons(request, proxy_has_started(arg, &reasons), &reasons);
 }
 
-static void serve_metrics(struct server_request *request, void *arg)
+static void answer_metrics(struct server_request *request, struct metrics_text *out)
 {
-    struct metrics_text out = {0};
-    proxy_render_metrics(arg, &out);
-    if (out.failed || out.text == NULL) {
-        free(out.text);
+    if (out->failed || out->text == NULL) {
+        free(out->text);
         server_answer_text(request, 500, "out of memory\n");
         return;
     }
     server_answer(request, &(struct server_answer){.status = 200,
                                                    .type = "text/plain; version=0.0.4; charset=utf-8",
-                                                   .body = out.text,
-                                                   .size = out.size,
+                                                   .body = out->text,
+                                                   .size = out->size,
                                                    .owned = true});
+}
+
+/* A scrape of the services under way for a request. */
+struct scraping {
+    struct server_request *request;
+    const struct proxy *proxy;
+    struct scrape *scrape;
+};
+
+static void scraping_cancel(void *arg)
+{
+    struct scraping *scraping = arg;
+    scrape_cancel(scraping->scrape);
+    free(scraping);
+}
+
+static void on_scraped(void *arg, struct metrics_text *text)
+{
+    struct scraping *scraping = arg;
+    proxy_render_metrics(scraping->proxy, text);
+    answer_metrics(scraping->request, text);
+    free(scraping);
+}
+
+static void serve_metrics(struct server_request *request, void *arg)
+{
+    struct proxy *p = arg;
+    const struct config *config = proxy_config(p);
+    struct metrics_text out = {0};
+    if (config->scrape_count == 0) {
+        proxy_render_metrics(p, &out);
+        answer_metrics(request, &out);
+        return;
+    }
+    struct scraping *scraping = calloc(1, sizeof *scraping);
+    if (scraping == NULL) {
+        server_answer_text(request, 500, "out of memory\n");
+        return;
+    }
+    scraping->request = request;
+    scraping->proxy = p;
+    server_later(request, scraping_cancel, scraping);
+    struct scrape *scrape =
+        scrape_start(&p->loop, &p->probe_io, config->scrape, config->scrape_count, on_scraped, scraping);
+    if (scrape) /* else it has been answered, and SCRAPING is gone */
+        scraping->scrape = scrape;
 }
 
 /* A probe under way for a request. */

@@ -135,3 +135,63 @@ PY
         grep -qF "$header" seen || { cat seen; exit 1; }
     done
 }
+
+# --- [scrape NAME]: the service's figures in the sidecar's /metrics ---
+
+scraped() { curl -sS --max-time 10 "http://$(health_of server)/metrics"; }
+
+@test "the service's figures are served with the sidecar's own; a service that is away or hangs costs its own alone" {
+    ports IN SERVICE SLOW
+    config server <<INI
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+[scrape app]
+connect = 127.0.0.1:$SERVICE
+[scrape slow]
+connect = 127.0.0.1:$SLOW
+request = /figures
+timeout = 300ms
+INI
+    start_sidecar server
+    run scraped
+    [[ $output == *'outrider_scrape_up{scrape="app"} 0'* ]]
+    [[ $output == *outrider_build_info* ]]
+    cat >figures.py <<'PY'
+import http.server, sys
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        print(self.path, self.headers["Accept"], flush=True)
+        text = b"# TYPE orders_total counter\norders_total 7\noutrider_ready 0\n"
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for at in range(0, len(text), 10):
+            piece = text[at:at + 10]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+    def log_message(self, *a): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+PY
+    spawn figures python3 figures.py "$SERVICE"
+    spawn slow socat "TCP-LISTEN:$SLOW,bind=127.0.0.1,reuseaddr,fork" EXEC:'sleep 20'
+    wait_until 5 listening "$SERVICE"
+    wait_until 5 listening "$SLOW"
+    run scraped
+    echo "$output" | grep -E 'scrape|orders|ready'
+    [[ $output == *$'# TYPE orders_total counter\norders_total 7\n'* ]]
+    [[ $output == *'outrider_scrape_up{scrape="app"} 1'* ]]
+    [[ $output == *'outrider_scrape_up{scrape="slow"} 0'* ]]
+    # It cannot speak for the sidecar.
+    [[ $output == *$'\noutrider_ready 1'* ]]
+    [[ $output != *$'\noutrider_ready 0'* ]]
+    grep -q '^/metrics text/plain' figures.out
+    # A client that does not wait leaves nothing behind.
+    for _ in 1 2 3 4 5; do
+        run curl -sS --max-time 0.05 "http://$(health_of server)/metrics"
+    done
+    run scraped
+    [[ $output == *"orders_total 7"* ]]
+}

@@ -89,7 +89,8 @@ const made = [
     {initContainers: [{name: "migrate", image: "m"}], volumes: [{name: "v", emptyDir: {}}], terminationGracePeriodSeconds: 60}),
   pod("ports", {annotations: {"outrider.mesh/inbound": "8443:8080, 9443:9090", "outrider.mesh/protocol": "http",
     "outrider.mesh/allow-san": "spiffe://cluster.local/ns/shop/*, b.example",
-    "outrider.mesh/outbound": "9001=orders.shop.svc:8443,9002=db.shop.svc:8443", "outrider.mesh/tls-secret": "web-tls"}}),
+    "outrider.mesh/outbound": "9001=orders.shop.svc:8443,9002=db.shop.svc:8443", "outrider.mesh/tls-secret": "web-tls",
+    "outrider.mesh/metrics": "8080/metrics?x=/"}}),
   pod("own-config", {annotations: {"outrider.mesh/config": "mine"}}),
   pod("own-ini", {annotations: {"outrider.mesh/ini": "[tls]\ndirectory = /run/outrider/tls\n[inbound x]\nlisten = 0.0.0.0:8443\nforward = 127.0.0.1:1\nprotocol = tcp\n"}}),
   pod("outbound-only", {annotations: {"outrider.mesh/inbound": "", "outrider.mesh/outbound": "9001=orders.shop.svc:8443"}}),
@@ -113,6 +114,7 @@ expect(/drain_timeout = 55s/.test(by["with-everything"].metadata.annotations["ou
 expect(by.ports.metadata.annotations["outrider.mesh/ini"].includes("[inbound to-9090]\nlisten = 0.0.0.0:9443\nforward = 127.0.0.1:9090\nprotocol = http\nallow_san = spiffe://cluster.local/ns/shop/*, b.example\n"), "inbound by annotation");
 expect(by.ports.metadata.annotations["outrider.mesh/ini"].includes("[outbound from-9002]\nlisten = 127.0.0.1:9002\nconnect = db.shop.svc:8443\n"), "outbound by annotation");
 expect(by.ports.spec.volumes.at(-1).secret.secretName === "web-tls", "the Secret by annotation");
+expect(by.ports.metadata.annotations["outrider.mesh/ini"].endsWith("[scrape app]\nconnect = 127.0.0.1:8080\nrequest = /metrics?x=/\n"), "the service's figures");
 expect(by.transparent.metadata.annotations["outrider.mesh/ini"].includes("[outbound mesh]\ndestinations = 10.0.0.0/8, fd00::/8\nports = 8080\nallow_san = spiffe://cluster.local/ns/shop/sa/*\n"), "transparent mode's outbound");
 expect(by["transparent-ports"].metadata.annotations["outrider.mesh/ini"].includes("ports = 8080, 5432\nallow_san = *.db.example\n"), "transparent mode's ports and peers");
 expect(!by.plain.metadata.annotations["outrider.mesh/ini"].includes("capture"), "capture without being asked");
