@@ -7,6 +7,7 @@
 #include "certrotate/certrotate.h"
 #include "sidecar/check.h"
 #include "sidecar/eval.h"
+#include "sidecar/explain.h"
 #include "sidecar/probe.h"
 #include "sidecar/proxy/proxy.h"
 #include "sidecar/redirect.h"
@@ -27,6 +28,7 @@ static const struct command {
     {"run", proxy_main, "runs the sidecar"},
     {"check", check_main, "checks a configuration and prints every mistake"},
     {"eval", eval_main, "shows what a rule makes of a certificate and a request, and why"},
+    {"explain", explain_main, "tells whether a certificate would be accepted, by whom, or why not"},
     {"probe", probe_main, "makes a mutual TLS connection and tells each step of it"},
     {"redirect", redirect_main, "leads the pod's connections to the sidecar (transparent mode)"},
     {"certrotate", certrotate_main, "makes, issues, revokes and rotates certificates"},

@@ -214,6 +214,18 @@ bool decide_order(struct decide *d, const struct session *s, struct decide_broke
 
 /* --- connections --- */
 
+void decide_words(const struct facts *f, const struct ruleset_decision *decision, const char *rule,
+                  char *words, size_t size)
+{
+    if (decision->reason != RULESET_BY_DEFAULT)
+        (void)snprintf(words, size, "rule %s refuses", rule);
+    else if (f->peer && f->verdict->status != TLS_TRUSTED)
+        (void)snprintf(words, size, "not verified: %s", f->verdict->words);
+    else
+        (void)snprintf(words, size, "not verified: %s",
+                       f->peer ? "no rule lets it pass" : "no certificate presented");
+}
+
 bool decide_connection(struct decide *d, struct session *s, char *words, size_t size)
 {
     const struct snapshot *snapshot = s->runtime->snapshot;
@@ -251,13 +263,7 @@ bool decide_connection(struct decide *d, struct session *s, char *words, size_t 
         s->verdict = RULESET_PASS;
         return true;
     }
-    if (decision.reason == RULESET_BY_DEFAULT && d->facts.peer && d->facts.verdict->status != TLS_TRUSTED)
-        (void)snprintf(words, size, "not verified: %s", d->facts.verdict->words);
-    else if (decision.reason == RULESET_BY_DEFAULT)
-        (void)snprintf(words, size, "not verified: %s",
-                       d->facts.peer ? "no rule lets it pass" : "no certificate presented");
-    else
-        (void)snprintf(words, size, "rule %s refuses", s->rule);
+    decide_words(&d->facts, &decision, s->rule, words, size);
     if (final)
         decide_refused(s);
     return false;

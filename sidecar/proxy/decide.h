@@ -34,6 +34,10 @@ void decide_prepare(struct decide *d, const struct session *s);
  */
 bool decide_connection(struct decide *d, struct session *s, char *words, size_t size);
 
+/* Why DECISION, by RULE or (NULL) the default, refuses the connection of FACTS. */
+void decide_words(const struct facts *facts, const struct ruleset_decision *decision, const char *rule,
+                  char *words, size_t size);
+
 /* Logs the rules of a decision that matched and have no effect. */
 void decide_note(const struct session *s, const struct ruleset *rules,
                  const struct ruleset_decision *decision);
