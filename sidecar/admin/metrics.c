@@ -10,7 +10,7 @@ void metrics_append(struct metrics_text *out, const char *format, ...)
     va_list args;
     while (!out->failed) {
         va_start(args, format);
-        int n = vsnprintf(out->text + out->size, out->capacity - out->size, format, args);
+        int n = vsnprintf(out->text ? out->text + out->size : NULL, out->capacity - out->size, format, args);
         va_end(args);
         if (n >= 0 && (size_t)n < out->capacity - out->size) {
             out->size += (size_t)n;
