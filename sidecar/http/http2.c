@@ -150,8 +150,9 @@ static void lose_all(struct http2_conn *c, int status, const char *message, enum
         .after = after,
     };
     c->up_lost = true;
-    http2_stream_each(c, 0, lose, &loss);
+    /* First of all, so that who hears its answer makes no next request here. */
     http2_goaway(c, HTTP2_DOWN, c->last_id, HTTP2_NO_ERROR, NULL, 0);
+    http2_stream_each(c, 0, lose, &loss);
 }
 
 static void die(struct http2_conn *c, enum http2_side side, uint32_t code, const char *text)

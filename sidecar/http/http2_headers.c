@@ -52,9 +52,14 @@ static bool answer_plainly(struct http2_conn *c, struct http2_stream *st, int st
 static bool pass_request(struct http2_conn *c, struct http2_stream *st, const struct http2_section *s,
                          const struct http2_verdict *verdict)
 {
-    if (c->lost_status)
+    if (c->lost_status) {
+        /* Who hears its answer makes no next request here; the final id follows. */
+        if (!c->draining)
+            http2_goaway(c, HTTP2_DOWN, HTTP2_STREAM_MAX, HTTP2_NO_ERROR, NULL, 0);
+        c->draining = true;
         return answer_plainly(c, st, c->lost_status,
                               (struct http_str){c->lost_message, strlen(c->lost_message)});
+    }
     struct http2_stream *listed = http2_stream_insert(c, st);
     if (!listed)
         return refuse(c, st);

@@ -194,7 +194,7 @@ struct http2_conn {
     int64_t reserve;    /* of the client's connection window: what is kept for answers of our own */
     uint64_t filled_ms; /* when tokens were filled up */
 
-    bool draining;   /* http2_drain was called */
+    bool draining;   /* http2_drain was called, or the service is lost */
     bool refusing;   /* ... and the final GOAWAY sent */
     bool pinging;    /* ... and its PING waits for the answer */
     bool up_lost;    /* the service gets nothing any more */

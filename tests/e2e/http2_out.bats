@@ -20,14 +20,14 @@ INI
     start_sidecar client
 }
 
-# peer [ALPN]: sidecar `server`, to which the outbound leads, before nghttpd.
+# peer: sidecar `server`, to which the outbound leads, before nghttpd.
 peer() {
     ports SERVICE
     mkdir -p www
     echo hello >www/hello
     spawn service stdbuf -oL nghttpd --no-tls -v --echo-upload -a 127.0.0.1 -d "$T/www" "$SERVICE"
     wait_until 5 listening "$SERVICE"
-    house "${1-alpn = h2, http/1.1}" '[headers]
+    house 'alpn = h2, http/1.1' '[headers]
 forward = cloudflare'
     PEER=$IN
 }

@@ -491,13 +491,13 @@ static void tells_of_a_lost_service(void **state)
     assert_int_equal(http2_service_lost(w->conn, 503, "the service is down", &w->sink), HTTP2_CLOSE);
     assert_string_equal(
         wire_log(w, HTTP2_DOWN),
+        "GOAWAY 9 0 \n"
         "HEADERS 1 :status=503 content-type=text/plain content-length=19\nDATA 1 19 END\n"
         "HEADERS 3 END :status=200 content-type=application/grpc grpc-status=14 grpc-message=the service "
         "is down\nRST_STREAM 3 0\n"
         "RST_STREAM 5 2\n"
         "RST_STREAM 7 0\n"
-        "HEADERS 9 :status=503 content-type=text/plain content-length=19\nDATA 9 19 END\n"
-        "GOAWAY 9 0 \n");
+        "HEADERS 9 :status=503 content-type=text/plain content-length=19\nDATA 9 19 END\n");
     assert_string_equal(wire_log(w, HTTP2_UP), "");
     assert_string_equal(wire_ends(w), "1 answered code=0 status=503 grpc=-1 up=0 down=19 user=8\n"
                                       "3 answered code=0 status=200 grpc=14 up=0 down=0 user=10\n"
@@ -521,8 +521,8 @@ static void tells_of_a_service_that_never_was(void **state)
     assert_int_equal(http2_service_lost(w->conn, 503, "no", &w->sink), HTTP2_CLOSE);
     assert_string_equal(
         wire_log(w, HTTP2_DOWN),
-        "SETTINGS 3=256 6=65536\nHEADERS 1 END :status=200 content-type=application/grpc grpc-status=14 "
-        "grpc-message=no\nGOAWAY 1 0 \n");
+        "SETTINGS 3=256 6=65536\nGOAWAY 1 0 \nHEADERS 1 END :status=200 content-type=application/grpc "
+        "grpc-status=14 grpc-message=no\n");
     wire_free(w);
 }
 
@@ -550,6 +550,7 @@ static void tells_the_first_request_of_a_service_lost_before_it(void **state)
     free(b.p);
     assert_string_equal(
         wire_log(w, HTTP2_DOWN),
+        "GOAWAY 2147483647 0 \n"
         "HEADERS 1 END :status=200 content-type=application/grpc grpc-status=14 grpc-message=no\n"
         "RST_STREAM 1 0\nHEADERS 3 :status=502 content-type=text/plain content-length=3\nDATA 3 3 END\n"
         "GOAWAY 3 0 \n");
@@ -611,8 +612,8 @@ static void a_broken_service_is_a_502(void **state)
     assert_string_equal(wire_log(w, HTTP2_UP), "GOAWAY 0 1 WINDOW_UPDATE of nothing\n");
     assert_string_equal(
         wire_log(w, HTTP2_DOWN),
-        "HEADERS 1 END :status=200 content-type=application/grpc grpc-status=14 "
-        "grpc-message=the service broke the HTTP/2 protocol\nRST_STREAM 1 0\nRST_STREAM 3 2\nGOAWAY 3 0 \n");
+        "GOAWAY 3 0 \nHEADERS 1 END :status=200 content-type=application/grpc grpc-status=14 "
+        "grpc-message=the service broke the HTTP/2 protocol\nRST_STREAM 1 0\nRST_STREAM 3 2\n");
     assert_string_equal(wire_ends(w), "1 broken-up code=0 status=200 grpc=14 up=0 down=0 user=8\n"
                                       "3 broken-up code=2 status=200 grpc=-1 up=0 down=0 user=10\n");
     wire_free(w);
