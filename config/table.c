@@ -22,7 +22,7 @@ const struct config_section config_sections[SECTION_COUNT] = {
     {"ratelimit", SECTION_RATELIMIT, NAMED_YES, MANY(ratelimit), "A rate limit over a sliding window. Limits run after the rules, in the order of the file."},
     {"expression", SECTION_EXPRESSION, NAMED_YES, MANY(expression), "An expression with a name: a step of sequences."},
     {"sequence", SECTION_SEQUENCE, NAMED_YES, MANY(sequence), "Requests of one certificate in the order that is expected. A step may come again, and the first always; a later one that comes without the one before it, itself in order, breaks the sequence. A request counts when it comes, whatever the service answers; one that is refused does not. Callers without a certificate get no further than the first step. Sequences run after the rate limits, in the order of the file."},
-    {"quarantine", SECTION_QUARANTINE, NAMED_YES, MANY(quarantine), "A certificate of which too many requests were blocked, or broke a sequence that is no dry run, is refused for a time."},
+    {"quarantine", SECTION_QUARANTINE, NAMED_YES, MANY(quarantine), "A certificate of which too many requests were blocked, or broke a sequence that is no dry run, is refused for a time: each new connection and each HTTP request. An administrator can lift it."},
     {"headers", SECTION_HEADERS, NAMED_MAY, MANY(headers), "Which headers tell the service who called. `[headers NAME]` replaces `[headers]` as a whole for its inbounds and hostnames; of several that fit, the first counts. A header that could be set here is always removed from what callers send."},
     {"probe", SECTION_PROBE, NAMED_YES, MANY(probe), "A probe of the local service, for whoever asks the health listener for `/probes/NAME`: kubelet, which cannot come to the service itself under mutual TLS. 200 where it is well, else 503 and why. Nothing but what is declared here can be asked for."},
     {"scrape", SECTION_SCRAPE, NAMED_YES, MANY(scrape), "Figures of the local service, which `/metrics` serves with the sidecar's own: nobody else can come to them under mutual TLS. In Prometheus' text format; families whose names begin with `outrider_` are left out. `outrider_scrape_up` tells whether the service answered."},
@@ -127,6 +127,8 @@ const struct config_key config_keys[] = {
 
     {SECTION_RULES, KEY_ENUM, "default", AT(rules, fallback), IS("auto"), WORDS("auto|allow|deny"), .help = "`auto` lets verified, unrevoked peers pass and no one else."},
     {SECTION_RULES, KEY_SIZE, "expression_max", AT(rules, expression_max), IS("4KiB"), FROM(64, 64 * KIB), .help = "The longest expression."},
+    {SECTION_RULES, KEY_NUMBER, "ratelimit_entries", AT(rules, ratelimit_entries), IS("16384"), FROM(16, 10000000), .help = "How many sets of characteristics all rate limits together remember, in about 600 bytes each; beyond it, the one that was used longest ago gives way. Taken when a limit is first there: a change takes a restart."},
+    {SECTION_RULES, KEY_NUMBER, "certificate_entries", AT(rules, certificate_entries), IS("4096"), FROM(16, 1000000), .help = "The same of certificates: how many each of quarantine and sequences remembers, in about 250 bytes each, each section counted for itself."},
 
     {SECTION_RULE, KEY_EXPRESSION, "expression", AT(rule, expression), MUST, .help = "What it matches, in the rule language."},
     {SECTION_RULE, KEY_ENUM, "action", AT(rule, action), IS("block"), WORDS("block|allow|log|skip"), .help = "What happens then. `skip` leaves out the remaining rules."},

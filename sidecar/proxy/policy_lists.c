@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "sidecar/proxy/filehash.h"
-#include "sidecar/rules/rules.h"
 
 enum { FILE_MAX = 256 << 20, KINDS = 5, MESSAGE = 512 };
 
@@ -127,26 +126,6 @@ static const struct rules_list *make_list(struct policy_lists *lists, size_t ind
     return list;
 }
 
-/* What a list of kind auto is where FIELD is looked up in it: serials and fingerprints are compared as such.
- */
-static enum rules_list_kind kind_by_field(uint32_t type, int field)
-{
-    if (type == RULES_INT)
-        return RULES_LIST_INTEGERS;
-    if (type == RULES_IP)
-        return RULES_LIST_IPS;
-    switch (field) {
-    case RULES_FIELD_CERT_SERIAL:
-    case RULES_FIELD_CERT_ISSUER_SERIAL: return RULES_LIST_SERIALS;
-    case RULES_FIELD_CERT_SHA256:
-    case RULES_FIELD_CERT_SHA1:
-    case RULES_FIELD_CERT_SKI:
-    case RULES_FIELD_CERT_ISSUER_SKI:
-    case RULES_FIELD_CHAIN_SHA256: return RULES_LIST_FINGERPRINTS;
-    default: return RULES_LIST_STRINGS;
-    }
-}
-
 const struct rules_list *policy_lists_find(void *arg, const char *name, size_t size, uint32_t type, int field)
 {
     struct policy_lists *lists = arg;
@@ -163,7 +142,7 @@ const struct rules_list *policy_lists_find(void *arg, const char *name, size_t s
         case CONFIG_LIST_SERIAL: return make_list(lists, i, RULES_LIST_SERIALS);
         case CONFIG_LIST_AUTO: break;
         }
-        return make_list(lists, i, kind_by_field(type, field));
+        return make_list(lists, i, rules_list_kind_for(type, field));
     }
     return NULL;
 }

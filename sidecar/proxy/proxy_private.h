@@ -50,6 +50,8 @@ struct proxy {
     uv_signal_t sigterm, sigint, sighup;
     uv_timer_t timer; /* start_timeout, then the drain */
     uv_timer_t beat;
+    unsigned beats;
+    size_t quarantined; /* certificates, when last counted */
     uint64_t drain_began, drain_quiet_since;
     uint64_t trim_peak;
     uint64_t expiry_told[8]; /* by level of [tls]'s leaf: not_after already warned about */

@@ -8,12 +8,6 @@
 #include "sidecar/proxy/filehash.h"
 #include "sidecar/proxy/proxy_private.h"
 
-enum {
-    LIMIT_ENTRIES = 16384,     /* sets of characteristics that rate limits can tell apart */
-    QUARANTINE_ENTRIES = 4096, /* certificates that quarantine remembers */
-    SEQUENCE_ENTRIES = 16384,  /* certificates that sequences remember */
-};
-
 /* --- snapshots --- */
 
 void proxy_say_snapshot(const struct proxy *p, const char *why)
@@ -41,6 +35,7 @@ void proxy_say_snapshot(const struct proxy *p, const char *why)
 /* What is remembered of callers stands in tables that outlive snapshots, taken when first needed. */
 static bool provide_tables(struct proxy *p, const struct snapshot_config *config)
 {
+    const struct config_rules *sizes = &config->config->rules;
     struct worker_shared *to = &p->shared;
     uint8_t secret[16];
     bool limits = to->limits == NULL && ratelimits_count(config->policy->limits) != 0;
@@ -51,11 +46,11 @@ static bool provide_tables(struct proxy *p, const struct snapshot_config *config
     if (getrandom(secret, sizeof secret, 0) != sizeof secret)
         return false;
     if (limits)
-        to->limits = ratelimit_table_new(LIMIT_ENTRIES, secret);
+        to->limits = ratelimit_table_new(sizes->ratelimit_entries, secret);
     if (quarantine)
-        to->quarantine = quarantine_new(QUARANTINE_ENTRIES, secret);
+        to->quarantine = quarantine_new(sizes->certificate_entries, secret);
     if (sequences)
-        to->sequences = sequence_table_new(SEQUENCE_ENTRIES, secret);
+        to->sequences = sequence_table_new(sizes->certificate_entries, secret);
     return (!limits || to->limits) && (!quarantine || to->quarantine) && (!sequences || to->sequences);
 }
 

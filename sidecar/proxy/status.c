@@ -9,6 +9,7 @@
 enum {
     BEAT_LATE = 10000, /* ms after which a worker that does not answer counts as stuck */
     TRIM_AFTER = 256,  /* connections closed that make giving memory back worth it */
+    COUNT_BEATS = 5,   /* after so many quarantine is counted, and what is over there forgotten */
 };
 
 /* --- health --- */
@@ -187,6 +188,31 @@ static void rule_metrics(const struct proxy *p, struct metrics_text *out)
     }
 }
 
+/* What is remembered of callers. */
+static void table_metrics(const struct proxy *p, struct metrics_text *out)
+{
+    static const char *const name[] = {"ratelimit", "quarantine", "sequence"};
+    struct rules_lru_stats stats[3] = {0};
+    if (p->shared.limits)
+        rules_lru_stats(p->shared.limits, &stats[0]);
+    if (p->shared.quarantine)
+        quarantine_stats(p->shared.quarantine, &stats[1]);
+    if (p->shared.sequences)
+        rules_lru_stats(p->shared.sequences, &stats[2]);
+    metrics_family(out, "table_entries", "gauge", "Entries of what is remembered of callers.");
+    for (int i = 0; i < 3; i++)
+        metrics_append(out, "outrider_table_entries{table=\"%s\"} %zu\n", name[i], stats[i].used);
+    metrics_family(out, "table_bytes", "gauge", "Memory taken for it, used or not.");
+    for (int i = 0; i < 3; i++)
+        metrics_append(out, "outrider_table_bytes{table=\"%s\"} %zu\n", name[i], stats[i].memory);
+    metrics_family(out, "table_evicted_total", "counter", "Entries that gave way to others.");
+    for (int i = 0; i < 3; i++)
+        metrics_append(out, "outrider_table_evicted_total{table=\"%s\"} %llu\n", name[i],
+                       (unsigned long long)stats[i].evicted);
+    metrics_family(out, "quarantine_entries", "gauge", "Certificates in quarantine, some seconds ago.");
+    metrics_append(out, "outrider_quarantine_entries %zu\n", p->quarantined);
+}
+
 void proxy_render_metrics(const struct proxy *p, struct metrics_text *out)
 {
     const struct counters *sets[PROXY_WORKERS_MAX + 1];
@@ -209,6 +235,7 @@ void proxy_render_metrics(const struct proxy *p, struct metrics_text *out)
                    (unsigned long long)(p->snapshot ? p->snapshot->generation : 0));
     expiry_metrics(p, out);
     rule_metrics(p, out);
+    table_metrics(p, out);
     metrics_family(out, "workers", "gauge", "Worker threads.");
     metrics_append(out, "outrider_workers %u\n", p->count);
     stall_metrics(p, out);
@@ -257,4 +284,6 @@ void proxy_beat(struct proxy *p)
         worker_poke(p->workers[i]);
     warn_expiry(p);
     trim_memory(p);
+    if (++p->beats % COUNT_BEATS == 0 && p->shared.quarantine)
+        p->quarantined = quarantine_count(p->shared.quarantine, uv_now(&p->loop));
 }

@@ -27,6 +27,8 @@ enum rules_list_kind rules_list_kind_for(uint32_t type, int field)
     case RULES_FIELD_CERT_ISSUER_SERIAL: return RULES_LIST_SERIALS;
     case RULES_FIELD_CERT_SHA256:
     case RULES_FIELD_CERT_SHA1:
+    case RULES_FIELD_CERT_SKI:
+    case RULES_FIELD_CERT_ISSUER_SKI:
     case RULES_FIELD_CHAIN_SHA256: return RULES_LIST_FINGERPRINTS;
     default: return RULES_LIST_STRINGS;
     }

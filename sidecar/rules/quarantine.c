@@ -175,9 +175,8 @@ size_t quarantine_count(struct quarantine *q, uint64_t now)
     return walk.count;
 }
 
-size_t quarantine_memory(struct quarantine *q)
+void quarantine_stats(struct quarantine *q, struct rules_lru_stats *stats)
 {
-    struct rules_lru_stats stats;
-    rules_lru_stats(q->lru, &stats);
-    return stats.memory + sizeof *q;
+    rules_lru_stats(q->lru, stats);
+    stats->memory += sizeof *q;
 }

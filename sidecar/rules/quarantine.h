@@ -60,8 +60,9 @@ void quarantine_list(struct quarantine *quarantine, uint64_t now,
 size_t quarantine_lift(struct quarantine *quarantine, const uint8_t fingerprint[QUARANTINE_FINGERPRINT],
                        uint64_t now);
 
-/* How many are in quarantine, and the memory that is taken. */
+/* How many are in quarantine. To be asked now and then: what is over is forgotten by it. */
 size_t quarantine_count(struct quarantine *quarantine, uint64_t now);
-size_t quarantine_memory(struct quarantine *quarantine);
+/* Of the table as a whole. */
+void quarantine_stats(struct quarantine *quarantine, struct rules_lru_stats *stats);
 
 #endif

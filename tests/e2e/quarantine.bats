@@ -32,10 +32,15 @@ INI
     for _ in 1 2 3; do [ "$(ask client admin)" = 403 ]; done
     [ "$(ask client '')" = 403 ]
     [ "$(ask client2 '')" = 200 ]
+    metric_is server 'outrider_table_entries{table="quarantine"}' 1
+    metric_at_least server 'outrider_table_bytes{table="quarantine"}' 1000
     wait_for_log server '"event":"quarantine".*"quarantine":"scanners"'
     wait_for_log server '"event":"request".*"quarantine":"scanners"'
     metric_is server 'outrider_rule_acted_total{rule="admin"}' 3
     wait_until 10 eval '[ "$(ask client "")" = 200 ]'
+    # What is over is forgotten.
+    wait_until 12 metric_is server 'outrider_table_entries{table="quarantine"}' 0
+    metric_is server outrider_quarantine_entries 0
 }
 
 @test "on TCP too: the third refused connection, then every one of that certificate" {
@@ -61,4 +66,5 @@ INI
     done
     wait_for_log server 'rule client refuses'
     wait_for_log server 'quarantine scanners refuses'
+    wait_until 12 metric_is server outrider_quarantine_entries 1
 }

@@ -98,6 +98,8 @@ static void test_defaults(void **state)
     assert_int_equal(out->limits.connect_timeout, 10000);
     assert_int_equal(c->rules.fallback, CONFIG_RULES_AUTO);
     assert_int_equal(c->rules.expression_max, 4096);
+    assert_int_equal(c->rules.ratelimit_entries, 16384);
+    assert_int_equal(c->rules.certificate_entries, 4096);
     assert_int_equal(c->rule[0].action, CONFIG_ACTION_BLOCK);
     assert_int_equal(c->rule[0].status, 403);
     assert_true(c->rule[0].enabled);
@@ -118,7 +120,8 @@ static void test_typed(void **state)
     (void)state;
     set_environment();
     struct config *c = good(
-        "[sidecar]\nworkers = 3\nhealth = [::]:9902\nadmin = unix:/run/a.sock, [::1]:9901\ndrain_timeout = 2m\n"
+        "[sidecar]\nworkers = 3\nhealth = [::]:9902\nadmin = unix:/run/a.sock, [::1]:9901\ndrain_timeout = "
+        "2m\n"
         "start_timeout = 0\nmax_connections = off\nlog_format = text\nlog_sessions = off\n"
         "[tls]\ncertificate = c.pem\nkey = k.pem\nca = ca.pem\nlayout = files\nresumption = on\npoll = 1d\n"
         "min_version = 1.3\nclient_auth = request\ncrl_missing = reject\ncrl_expired = warn\n"
