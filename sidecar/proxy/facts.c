@@ -585,14 +585,25 @@ static bool response(struct facts *f, unsigned field, struct rules_value *value)
     }
 }
 
-bool facts_get(void *arg, unsigned field, struct rules_value *value)
+static bool get(struct facts *f, unsigned field, struct rules_value *value)
 {
-    struct facts *f = arg;
     if (field >= RULES_FIELD_RESPONSE_CODE)
         return f->response && response(f, field, value);
     if (field >= RULES_FIELD_CERT_REQUESTS)
         return f->request && request(f, field, value);
     return connection(f, field, value);
+}
+
+/* What did not fit is not absent: it might be what a rule asks for. */
+bool facts_get(void *arg, unsigned field, struct rules_value *value)
+{
+    struct facts *f = arg;
+    f->pool.full = false;
+    bool got = get(f, field, value);
+    if (!f->pool.full)
+        return got;
+    *value = (struct rules_value){.type = RULES_TOO_LARGE};
+    return true;
 }
 
 struct http_str facts_text(struct facts *f, const struct rules_value *value)

@@ -17,6 +17,11 @@ static const struct rules_value *field_value(struct run *run, unsigned field)
             *value = context->scheme->field[field].absent;
         context->ready[field / 64] |= (uint64_t)1 << field % 64;
     }
+    if (context->value[field].type == RULES_TOO_LARGE) {
+        static const struct rules_value missing = {.type = RULES_MISSING};
+        run->scratch->overflow = true;
+        return &missing;
+    }
     return &context->value[field];
 }
 

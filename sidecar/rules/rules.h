@@ -200,7 +200,8 @@ void rules_scratch_clear(struct rules_scratch *scratch);
 /*
  * The values of the fields, got as they are needed: GET is called at most once per field until the next
  * reset; it sets *VALUE and returns true, or returns false where the field has its absent value. What it
- * points to must stay until the reset. A value of type RULES_MISSING means that it is missing.
+ * points to must stay until the reset. A value of type RULES_MISSING means that it is missing, one of
+ * RULES_TOO_LARGE that it could not be held: the scratch's OVERFLOW is set wherever it is used.
  */
 struct rules_context {
     const struct rules_scheme *scheme;

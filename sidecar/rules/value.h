@@ -13,9 +13,10 @@
 
 /*
  * A type: one of these in the low four bits; above them, two bits for each layer around it, the outermost
- * layer lowest. RULES_MISSING is the type of a value that is not there.
+ * layer lowest. RULES_MISSING is the type of a value that is not there, RULES_TOO_LARGE that of a field's
+ * value which could not be held: it is missing too, and whatever depends on it is in doubt.
  */
-enum rules_base { RULES_MISSING, RULES_BOOL, RULES_INT, RULES_BYTES, RULES_IP };
+enum rules_base { RULES_MISSING, RULES_BOOL, RULES_INT, RULES_BYTES, RULES_IP, RULES_TOO_LARGE = 15 };
 enum rules_layer { RULES_NO_LAYER, RULES_ARRAY, RULES_MAP };
 
 enum { RULES_LAYERS_MAX = 8 };

@@ -28,7 +28,7 @@ refused() {
 as() {
     local got
     got=$(AS=$1 status_of "${@:3}")
-    [ "$got" = "$2" ] || { echo "$*: got $got"; return 1; }
+    [ "$got" = "$2" ] || { echo "${*:0:200}: got $got"; return 1; }
 }
 colons() { sed 's/../&:/g; s/:$//'; }
 
@@ -231,6 +231,29 @@ expression = http.request.uri.path eq "/no"'
     run call /no --data-binary @large -o /dev/null -w '%{http_code}'
     [[ $output == *403* ]]
     not reached 'POST /no'
+}
+
+@test "more arguments or cookies than can be held are no way around a rule on them" {
+    house '' '[rule args]
+expression = any(http.request.uri.args["evil"][*] eq "1")
+[rule cookies]
+expression = any(http.request.cookies["evil"][*] eq "1")
+[rule allowed]
+expression = not any(http.request.uri.args.names[*] eq "x")
+action = allow
+[rules]
+default = deny'
+    as client 200 '/?a'
+    as client 403 '/?evil=1'
+    as client 403 /plain -H 'Cookie: evil=1'
+    many=$(printf '&a%.0s' {1..8000})
+    as client 403 "/?evil=1$many"
+    as client 403 "/?$many&evil=1"
+    # Of what cannot be held nothing is known: no rule can allow it.
+    as client 403 "/?$many"
+    many=$(printf ';a%.0s' {1..16000})
+    as client 403 /plain -H "Cookie: evil=1$many"
+    as client 200 '/?a'
 }
 
 # --- lists -------------------------------------------------------------------------------------------------

@@ -357,6 +357,26 @@ static void test_doubt(void **state)
     rules_scratch_clear(&small);
 }
 
+/* A field whose value could not be held is not one that is absent. */
+static void test_field_too_large(void **state)
+{
+    struct fixture *f = *state;
+    const struct rules_value too_large = {.type = RULES_TOO_LARGE};
+    begin(f, RULESET_ALLOW_ALL);
+    add(f, RULESET_ALLOW, "not any(http.request.uri.args.names[*] eq \"evil\")");
+    add(f, RULESET_BLOCK, "ssl and http.host eq \"other\" and len(http.request.uri.args.names) gt 5");
+    add(f, RULESET_BLOCK, "any(http.request.uri.args.names[*] eq \"evil\")");
+    facts(f, 0xff, "{\"ssl\": true, \"http.host\": \"h\"}");
+    rules_context_set(&f->context, RULES_FIELD_ARGS_NAMES, &too_large);
+    connect(f, false);
+    request(f);
+    is(f, RULESET_REFUSE, 2);
+    assert_int_equal(f->decision.reason, RULESET_BY_DOUBT);
+    facts(f, RULES_REQUEST, "{\"http.host\": \"h\"}");
+    request(f);
+    is(f, RULESET_PASS, 0);
+}
+
 static void test_errors(void **state)
 {
     struct fixture *f = *state;
@@ -422,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_inbounds),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_field_too_large),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_warnings),
     };
