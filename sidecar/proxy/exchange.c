@@ -242,14 +242,22 @@ static void plan_request(struct ask *a, struct decide *d)
     a->recalled = h && h->recalls;
 }
 
-/* Rules and limits on the identity headers see what the sidecar itself will set: the plan comes first. */
+/*
+ * Rules and limits on the identity headers see what the sidecar itself will set: the plan comes first. HTTP/2
+ * has the host as a pseudo-header.
+ */
 static void see_own_headers(struct ask *a, struct http_field *room, size_t most)
 {
     size_t n = 0;
+    bool host = a->facts.host.n == 0;
     for (size_t i = 0; i < a->field_count && n < most; i++) {
-        if (!a->fields[i].drop)
-            room[n++] = a->fields[i];
+        if (a->fields[i].drop)
+            continue;
+        host |= a->fields[i].name.n == 4 && memcmp(a->fields[i].name.p, "host", 4) == 0;
+        room[n++] = a->fields[i];
     }
+    if (!host && n < most)
+        room[n++] = (struct http_field){.name = HTTP_STR("host"), .value = a->facts.host};
     for (size_t i = 0; i < a->add_count && n < most; i++)
         room[n++] = a->add[i];
     a->facts.fields = room;

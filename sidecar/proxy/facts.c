@@ -610,7 +610,11 @@ struct http_str facts_text(struct facts *f, const struct rules_value *value)
 {
     char *out;
     switch (value->type) {
-    case RULES_BYTES: return (struct http_str){(const char *)value->bytes.data, value->bytes.size};
+    case RULES_BYTES:
+        out = take(f, value->bytes.size + 1);
+        if (out && value->bytes.size != 0)
+            memcpy(out, value->bytes.data, value->bytes.size);
+        return (struct http_str){out, out ? value->bytes.size : 0};
     case RULES_BOOL: return value->boolean ? HTTP_STR("true") : HTTP_STR("false");
     case RULES_INT:
         out = take(f, 24);

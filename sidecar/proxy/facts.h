@@ -65,7 +65,10 @@ void facts_clear(struct facts *facts);
 /* Forgets what was made; the sources may be set anew. */
 void facts_reset(struct facts *facts);
 
-/* A scalar as the value of a header: a number in decimal, true or false, an address; p NULL: missing. */
+/*
+ * A scalar as the value of a header: a number in decimal, true or false, an address; p NULL: missing, or
+ * there is no room. It lasts as long as the facts, whatever is evaluated next.
+ */
 struct http_str facts_text(struct facts *facts, const struct rules_value *value);
 
 /* A getter for rules_context_init(); ARG is the facts. */
