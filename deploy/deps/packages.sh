@@ -28,7 +28,7 @@ case "$1" in
     check)
         want="clang clang-format clang-tidy cppcheck shellcheck python3"
         command -v npm >/dev/null || want="$want nodejs npm" ;;
-    bench) want="haproxy nginx libnginx-mod-stream hitch stunnel4 openssl procps python3" ;;
+    bench) want="haproxy nginx libnginx-mod-stream hitch stunnel4 wrk nghttp2-client openssl procps python3" ;;
     guard) want="valgrind openssl python3" ;;
     image) want="buildah mmdebstrap" ;;
     arm64) want="qemu-user-static libcmocka-dev:arm64" foreign=arm64 ;; # beside CROSS

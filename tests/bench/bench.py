@@ -1,267 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Outrider's sidecar beside other proxies that terminate mutual TLS, on this machine, in one run.
 
-Each proxy stands before the same echo and sink (tests/tools/tcp.c), with the same certificates (ECDSA P-256), TLS 1.3,
-TLS_AES_128_GCM_SHA256, X25519 and client verification; one thread of it, pinned to core 0. The load generator
-(tests/tools/load.c) and the services have the last core. Logging of single connections is off everywhere. In a round
-every proxy is measured once, and rounds follow one another, so that a slow minute of the machine hits all alike; the
-table shows medians over the rounds, the JSON all values. A proxy's CPU time is that of all its processes. All
-send session tickets, as the others do by default.
-
-Memory is the resident set of its largest process plus what the others hold for themselves alone.
+What they are and how they are set up: proxies.py. As TLS before TCP they stand before an echo and sink
+(tests/tools/tcp.c) under the load of tests/tools/load.c; as HTTP before nginx, under wrk and h2load with a client
+certificate (clientcert.c). Load and services have the last core. In a round every proxy is measured once, and rounds
+follow one another, so that a slow minute of the machine hits all alike; report.py makes tables of the medians over
+the rounds, the JSON has all values. A proxy's CPU time is that of all its processes.
 """
 import argparse
 import json
 import os
 import re
 import resource
-import signal
-import socket
-import statistics
 import subprocess
 import sys
 import time
 
-TICKS = os.sysconf("SC_CLK_TCK")
-CORE_PROXY, CORE_LOAD = 0, max(0, (os.cpu_count() or 1) - 1)
+import proxies
+import scene
+from proxies import CORE_LOAD, CORE_PROXY, CORES, PEERS, TICKS, free_port, pinned, wait_port
 
-# Figures: key, caption, unit, higher is better, format.
-FIGURES = [
-    ("bulk_1", "bulk, 1 stream", "GiB per CPU second", True, "{:.2f}"),
-    ("bulk_8", "bulk, 8 streams", "GiB per CPU second", True, "{:.2f}"),
-    ("bulk_8_wall", "bulk, 8 streams", "GiB per second", True, "{:.2f}"),
-    ("new_cpu", "new connections, full handshake", "per CPU second", True, "{:.0f}"),
-    ("new_wall", "new connections, full handshake", "per second", True, "{:.0f}"),
-    ("resume_cpu", "new connections, resumed", "per CPU second", True, "{:.0f}"),
-    ("connect_p50", "connect + handshake + 1 KB echo, p50", "us", False, "{:.0f}"),
-    ("connect_p99", "connect + handshake + 1 KB echo, p99", "us", False, "{:.0f}"),
-    ("echo_cpu", "1 KB echo, connection kept", "CPU us each", False, "{:.1f}"),
-    ("echo_p50", "1 KB echo, connection kept, p50", "us", False, "{:.0f}"),
-    ("echo_p99", "1 KB echo, connection kept, p99", "us", False, "{:.0f}"),
-    ("rss_start", "memory at start", "MiB", False, "{:.1f}"),
-    ("idle_1000", "memory per idle connection, 1,000", "bytes", False, "{:.0f}"),
-    ("idle_5000", "memory per idle connection, 5,000", "bytes", False, "{:.0f}"),
-    ("rss_after", "memory after 5,000 have closed", "MiB", False, "{:.1f}"),
-    ("start_ms", "start to first handshake", "ms", False, "{:.0f}"),
-]
-
-
-def pinned(core):
-    return lambda: os.sched_setaffinity(0, {core})
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_port(port, process, seconds=10):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            raise RuntimeError(f"ended with status {process.returncode}")
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.002)
-    raise RuntimeError("does not listen")
-
-
-class Proxy:
-    """One proxy under test: its configuration, its processes, what they use."""
-
-    def __init__(self, name, command, config, backend, work):
-        self.name, self.backend, self.work = name, backend, work
-        self.port = free_port()
-        self.config = os.path.join(work, name + ".conf")
-        text = config(self)
-        if text is not None:
-            with open(self.config, "w") as f:
-                f.write(text)
-        self.command = command(self)
-        self.process = None
-
-    def start(self):
-        log = open(os.path.join(self.work, self.name + ".log"), "ab")
-        began = time.monotonic()
-        self.process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=pinned(CORE_PROXY)
-        )
-        log.close()
-        wait_port(self.port, self.process)
-        for pid in self.pids():  # hitch pins its workers to a core of its own choice
-            os.sched_setaffinity(pid, {CORE_PROXY})
-        return began
-
-    def stop(self):
-        if self.process is None:
-            return
-        for pid in reversed(self.pids()):
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-        try:
-            self.process.wait(3)
-        except subprocess.TimeoutExpired:
-            for pid in reversed(self.pids()):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            self.process.wait()
-        self.process = None
-
-    def pids(self):
-        """The process that was started and its descendants."""
-        found, look = [], [self.process.pid]
-        while look:
-            pid = look.pop()
-            found.append(pid)
-            try:
-                with open(f"/proc/{pid}/task/{pid}/children") as f:
-                    look += [int(p) for p in f.read().split()]
-            except OSError:
-                pass
-        return found
-
-    def cpu(self):
-        total = 0
-        for pid in self.pids():
-            try:
-                with open(f"/proc/{pid}/stat") as f:
-                    fields = f.read().rsplit(")", 1)[1].split()
-                total += int(fields[11]) + int(fields[12])
-            except OSError:
-                pass
-        return total / TICKS
-
-    def memory(self):
-        """Bytes."""
-        rss, private = [], []
-        for pid in self.pids():
-            try:
-                with open(f"/proc/{pid}/smaps_rollup") as f:
-                    text = f.read()
-            except OSError:
-                continue
-            kb = lambda key: sum(int(n) for n in re.findall(rf"^{key}: +(\d+) kB", text, re.M))
-            rss.append(kb("Rss"))
-            private.append(kb("Private_Clean") + kb("Private_Dirty"))
-        largest = rss.index(max(rss))
-        return 1024 * (rss[largest] + sum(p for i, p in enumerate(private) if i != largest))
-
-
-def sidecar_conf(p):
-    return f"""[sidecar]
-workers = 1
-log_level = warn
-max_connections = 0
-[tls]
-directory = {p.work}/pki/server
-ciphers = TLS_AES_128_GCM_SHA256
-groups = X25519
-min_version = 1.3
-resumption = on
-[inbound bench]
-listen = 127.0.0.1:{p.port}
-forward = 127.0.0.1:{p.backend}
-protocol = tcp
+GIB, MIB = 1 << 30, 1 << 20
+STARTS, DISTINCT = 5, 1000
+HEADERS = ["User-Agent: shop/2.1", "Accept: */*", "Accept-Encoding: gzip", "X-Request-Id: 4c1d0a"]
+LUA = """done = function(s, l, r)
+    local e = s.errors
+    io.write(string.format('{"done": %d, "seconds": %f, "bytes": %d, "failed": %d, "p50_us": %d, "p99_us": %d}\\n', s.requests,
+        s.duration / 1e6, s.bytes, e.connect + e.read + e.write + e.status + e.timeout, l:percentile(50), l:percentile(99)))
+end
 """
-
-
-def haproxy_conf(p):
-    return f"""global
-    nbthread 1
-    maxconn 8000
-    ssl-default-bind-options ssl-min-ver TLSv1.3
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 1h
-    timeout server 1h
-frontend bench
-    bind 127.0.0.1:{p.port} ssl crt {p.work}/pki/server.pem ca-file {p.work}/pki/ca.crt verify required ciphersuites TLS_AES_128_GCM_SHA256 curves X25519
-    default_backend service
-backend service
-    server s 127.0.0.1:{p.backend}
-"""
-
-
-def nginx_conf(p):
-    return f"""load_module /usr/lib/nginx/modules/ngx_stream_module.so;
-daemon off;
-pid {p.work}/nginx.pid;
-error_log stderr crit;
-worker_processes 1;
-worker_rlimit_nofile {resource.getrlimit(resource.RLIMIT_NOFILE)[1]};
-events {{ worker_connections 16000; }}
-stream {{
-    server {{
-        listen 127.0.0.1:{p.port} ssl backlog=4096;
-        proxy_pass 127.0.0.1:{p.backend};
-        proxy_timeout 1h;
-        ssl_protocols TLSv1.3;
-        ssl_certificate {p.work}/pki/server.crt;
-        ssl_certificate_key {p.work}/pki/server.key;
-        ssl_client_certificate {p.work}/pki/ca.crt;
-        ssl_verify_client on;
-        ssl_ecdh_curve X25519;
-        ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
-    }}
-}}
-"""
-
-
-def hitch_conf(p):
-    return f"""frontend = {{ host = "127.0.0.1" port = "{p.port}" }}
-backend = "[127.0.0.1]:{p.backend}"
-pem-file = "{p.work}/pki/server.pem"
-client-verify = required
-client-verify-ca = "{p.work}/pki/ca.crt"
-tls-protos = TLSv1.3
-ciphersuites = "TLS_AES_128_GCM_SHA256"
-ecdh-curve = "X25519"
-workers = 1
-backlog = 4096
-daemon = off
-quiet = on
-{'user = "nobody"' if os.getuid() == 0 else ''}
-"""
-
-
-def stunnel_conf(p):
-    return f"""foreground = yes
-pid =
-debug = err
-syslog = no
-[bench]
-client = no
-accept = 127.0.0.1:{p.port}
-connect = 127.0.0.1:{p.backend}
-cert = {p.work}/pki/server.crt
-key = {p.work}/pki/server.key
-CAfile = {p.work}/pki/ca.crt
-verifyChain = yes
-requireCert = yes
-sslVersion = TLSv1.3
-ciphersuites = TLS_AES_128_GCM_SHA256
-curves = X25519
-"""
-
-
-def proxies(args, backend):
-    made = {
-        "sidecar": (lambda p: [os.path.join(args.bin, "sidecar"), "run", "-c", p.config], sidecar_conf),
-        "haproxy": (lambda p: ["haproxy", "-f", p.config], haproxy_conf),
-        "nginx": (lambda p: ["nginx", "-c", p.config, "-e", "stderr"], nginx_conf),
-        "hitch": (lambda p: ["hitch", "--config=" + p.config], hitch_conf),
-        "stunnel": (lambda p: ["stunnel", p.config], stunnel_conf),
-        "rawrelay": (lambda p: [os.path.join(args.tools, "rawrelay"), str(p.port), str(p.backend)], lambda p: None),
-    }
-    only = os.environ.get("BENCH_ONLY", "").split()
-    return [Proxy(n, c, t, backend, args.work) for n, (c, t) in made.items() if not only or n in only]
 
 
 class Bench:
@@ -269,54 +36,96 @@ class Bench:
         self.args = args
         self.seconds = float(os.environ.get("BENCH_SECONDS", "2"))
         self.rounds = int(os.environ.get("BENCH_ROUNDS", "3"))
+        self.parts = os.environ.get("BENCH_PARTS", "memory tcp http sizes").split()
         self.values = {}  # proxy -> figure -> list over the rounds
         self.notes = []
+        self.processes = []
+        pki = args.work + "/pki"
+        self.shim = args.work + "/clientcert.so"
+        self.client = dict(os.environ, LD_PRELOAD=self.shim, CLIENT_CERT=pki + "/client.crt", CLIENT_KEY=pki + "/client.key")
 
     def note(self, proxy, figure, value):
-        self.values.setdefault(proxy.name, {}).setdefault(figure, []).append(value)
+        self.values.setdefault(proxy if isinstance(proxy, str) else proxy.name, {}).setdefault(figure, []).append(value)
 
-    def load_command(self, proxy, mode, *options):
-        pki = self.args.work + "/pki"
-        command = [os.path.join(self.args.tools, "load"), mode, "--connect", str(proxy.port)]
-        if proxy.name == "rawrelay":
-            command.append("--plain")
-        else:
-            command += ["--ca", f"{pki}/ca.crt", "--cert", f"{pki}/client.crt", "--key", f"{pki}/client.key"]
-            command += ["--group", "X25519", "--cipher", "TLS13-AES128-GCM-SHA256", "--sni", "server.test"]
-        return command + [str(o) for o in options]
+    @staticmethod
+    def say(text):
+        print(f"  {text}", file=sys.stderr, flush=True)
 
-    def load(self, proxy, mode, *options):
-        """Runs the load generator; its report with the proxy's CPU seconds, or None when connections failed."""
-        before = proxy.cpu()
-        run = subprocess.run(
-            self.load_command(proxy, mode, "--seconds", self.seconds, *options),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=pinned(CORE_LOAD),
-        )
-        cpu = proxy.cpu() - before
+    # --- loads: each returns a report with the proxy's CPU seconds, or None when too much failed
+
+    def run_load(self, proxy, what, command, parse, core=(CORE_LOAD,), env=None):
+        before = proxy.cpu() if proxy else 0
+        run = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+                             preexec_fn=pinned(*core))
+        cpu = proxy.cpu() - before if proxy else 0
         try:
-            report = json.loads(run.stdout)
-        except ValueError:
-            report = {"failed": -1}
+            report = parse(run.stdout)
+        except (ValueError, TypeError, IndexError):
+            report = {"failed": -1, "done": 0}
         if report["failed"] != 0:
-            self.notes.append(f"{proxy.name}: {mode}: {report['failed']} failed; {run.stderr.strip()}")
+            name = proxy.name if proxy else "the service alone"
+            self.notes.append(f"{name}: {what}: {report['failed']} failed of {report['done']}; {run.stderr.strip()[-200:]}")
             if report["failed"] < 0 or report["failed"] > report["done"] / 100:
                 return None
         report["cpu"] = max(cpu, 1 / TICKS)
         return report
 
-    def speed(self, proxy):
-        gib = 1 << 30
+    def load_command(self, proxy, mode, *options, group="X25519"):
+        pki = self.args.work + "/pki"
+        command = [os.path.join(self.args.tools, "load"), mode, "--connect", proxy.port]
+        if proxy.name == "rawrelay":
+            command.append("--plain")
+        else:
+            command += ["--ca", f"{pki}/ca.crt", "--cert", f"{pki}/client.crt", "--key", f"{pki}/client.key"]
+            command += ["--group", group, "--cipher", "TLS13-AES128-GCM-SHA256", "--sni", "server.test"]
+        return [str(c) for c in command + list(options)]
+
+    def load(self, proxy, mode, *options, core=(CORE_LOAD,), **more):
+        command = self.load_command(proxy, mode, "--seconds", self.seconds, *options, **more)
+        return self.run_load(proxy, " ".join([mode] + [str(o) for o in options]), command, json.loads, core)
+
+    def wrk(self, proxy, path="/api/v2/orders/4711?limit=20", connections=16, close=False):
+        command = ["wrk", "-t", 1, "-c", connections, "-d", f"{max(1, round(self.seconds))}s", "-s", self.args.work + "/wrk.lua"]
+        for h in ["Host: server.test"] + HEADERS + (["Connection: close"] if close else []):
+            command += ["-H", h]
+        command.append(f"https://127.0.0.1:{proxy.port}{path}")
+        return self.run_load(proxy, "wrk " + path, command, lambda text: json.loads(text.strip().split("\n")[-1]), env=self.client)
+
+    @staticmethod
+    def of_h2load(text):
+        done = re.search(r"requests: (\d+) total, .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
+        codes = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text)
+        took = re.search(r"finished in ([0-9.]+)(m?s),", text)
+        fine = int(codes[1])
+        return {"done": fine, "failed": int(done[3]) + int(done[4]) + int(done[5]) + sum(int(codes[i]) for i in (2, 3, 4)),
+                "seconds": float(took[1]) / (1000 if took[2] == "ms" else 1)}
+
+    def h2load(self, proxy, *options, port=None, path="/api/v2/orders/4711?limit=20", scheme="https"):
+        command = ["h2load", "-t", 1, "-D", max(1, round(self.seconds))]
+        for h in HEADERS:
+            command += ["-H", h]
+        command += list(options) + [f"{scheme}://127.0.0.1:{port or proxy.port}{path}"]
+        return self.run_load(proxy, "h2load " + path, command, self.of_h2load, env=self.client if proxy else None)
+
+    # --- TLS before TCP
+
+    def tcp(self, proxy):
+        plain = proxy.name == "rawrelay"
         for streams in (1, 8):
             r = self.load(proxy, "bulk", "--connections", streams)
             if r:
-                self.note(proxy, f"bulk_{streams}", r["bytes"] / gib / r["cpu"])
+                self.note(proxy, f"bulk_{streams}", r["bytes"] / GIB / r["cpu"])
                 if streams == 8:
-                    self.note(proxy, "bulk_8_wall", r["bytes"] / gib / r["seconds"])
-        r = self.load(proxy, "new", "--connections", 16)
-        if r:
-            self.note(proxy, "new_cpu", r["done"] / r["cpu"])
-            self.note(proxy, "new_wall", r["done"] / r["seconds"])
-        if proxy.name != "rawrelay":
+                    self.note(proxy, "bulk_8_wall", r["bytes"] / GIB / r["seconds"])
+        for group, key in (("X25519", "new"), ("P-256", "new_p256"), ("X25519MLKEM768", "new_mlkem")):
+            if (plain and key != "new") or (key == "new_mlkem" and proxy.name in PEERS):
+                continue  # OpenSSL has it from 3.5 on
+            r = self.load(proxy, "new", "--connections", 16, group=group)
+            if r:
+                self.note(proxy, key + "_cpu", r["done"] / r["cpu"])
+                if key == "new":
+                    self.note(proxy, "new_wall", r["done"] / r["seconds"])
+        if not plain:
             r = self.load(proxy, "resume", "--connections", 16)
             if r and r["resumed"] > r["done"] * 0.9:
                 self.note(proxy, "resume_cpu", r["done"] / r["cpu"])
@@ -332,12 +141,80 @@ class Bench:
             self.note(proxy, "echo_p50", r["p50_us"])
             self.note(proxy, "echo_p99", r["p99_us"])
 
-    def hold(self, proxy, count):
+    def gcm(self):
+        """What the cipher alone takes; tests/tools/bench_gcm.c."""
+        run = subprocess.run([os.path.join(self.args.tools, "bench_gcm"), "0.3"], stdout=subprocess.PIPE, text=True, check=True,
+                             preexec_fn=pinned(CORE_PROXY))
+        self.note("wolfcrypt", "gcm", float(run.stdout.split()[3]))
+
+    def two_workers(self, proxy):
+        """How much more two workers on two cores can carry than one, as CPU time tells it: so it is right as well where
+        the load needs one of those cores. What is lost is a dearer connection, or one worker with more of them."""
+        before = proxy.threads()
+        r = self.load(proxy, "new", "--connections", 64, core=range(CORES))
+        spent = sorted(after - before.get(t, 0) for t, after in proxy.threads().items())
+        if r and spent[-1] > 0:
+            self.note("sidecar", "two_cpu", r["done"] / r["cpu"])
+            self.note("sidecar", "two_balance", sum(spent) / spent[-1])
+
+    # --- HTTP
+
+    def http1(self, proxy):
+        r = self.wrk(proxy)
+        if r:
+            self.note(proxy, "http_cpu", r["done"] / r["cpu"])
+            self.note(proxy, "http_wall", r["done"] / r["seconds"])
+            self.note(proxy, "http_p50", r["p50_us"])
+            self.note(proxy, "http_p99", r["p99_us"])
+        r = self.wrk(proxy, close=True)
+        if r:
+            self.note(proxy, "http_new_cpu", r["done"] / r["cpu"])
+        for name, size in proxies.FILES.items():
+            r = self.wrk(proxy, path=f"/files/{name}", connections=8)
+            if r:
+                self.note(proxy, "http_" + name, r["done"] * size / GIB / r["cpu"])
+
+    def http2(self, proxy):
+        r = self.h2load(proxy, "-c", 1, "-m", 100)
+        if r:
+            self.note(proxy, "h2_cpu", r["cpu"] * 1e6 / r["done"])
+            self.note(proxy, "h2_wall", r["done"] / r["seconds"])
+        r = self.h2load(proxy, "-c", 1, "-m", 100, "-d", self.args.work + "/message", "-H", "Content-Type: application/grpc",
+                        "-H", "TE: trailers", path="/orders.Orders/Get")
+        if r:
+            self.note(proxy, "grpc_cpu", r["cpu"] * 1e6 / r["done"])
+            self.note(proxy, "grpc_wall", r["done"] / r["seconds"])
+
+    def paced(self, name, proxy, rate, clients=4):
+        """Latency of HTTP/1.1 requests at so many a second."""
+        log = self.args.work + "/paced"
+        if os.path.exists(log):
+            os.remove(log)
+        port, scheme = (proxy.port, "https") if proxy else (self.http_service, "http")
+        if not self.h2load(proxy, "--h1", "-c", clients, "--rps", f"{rate / clients:.1f}", "--log-file", log, port=port, scheme=scheme):
+            return
+        with open(log) as f:
+            times = sorted(int(line.split()[2]) for line in f if line.split()[1] == "200")
+        if len(times) > 100:
+            for part, key in ((50, "paced_p50"), (99, "paced_p99")):
+                self.note(name, key, times[len(times) * part // 100])
+
+    def half_load(self, all_proxies):
+        """The same rate for all: half of what the best peer has reached so far."""
+        reached = [max(self.values[p]["http_wall"]) for p in PEERS if self.values.get(p, {}).get("http_wall")]
+        if not reached:
+            return
+        self.paced("direct", None, max(reached) / 2)
+        for proxy in all_proxies:
+            self.paced(proxy.name, proxy, max(reached) / 2)
+
+    # --- memory and start
+
+    def hold(self, proxy, count, *options):
         """Memory with COUNT idle connections open; afterwards they are closed."""
         load = subprocess.Popen(
-            self.load_command(proxy, "hold", "--seconds", 60, "--connections", count),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            preexec_fn=pinned(CORE_LOAD),
+            self.load_command(proxy, "hold", "--seconds", 60, "--connections", count, *options),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=pinned(CORE_LOAD),
         )
         held = load.stdout.readline().split()
         time.sleep(0.5)
@@ -350,153 +227,151 @@ class Bench:
         return memory
 
     def footprint(self, proxy):
-        """On a process that has served nothing yet."""
-        began = proxy.start()
-        run = subprocess.run(
-            self.load_command(proxy, "new", "--count", 1, "--seconds", 5),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=pinned(CORE_LOAD),
-        )
-        if run.returncode == 0:
-            self.note(proxy, "start_ms", (time.monotonic() - began) * 1000)
+        """Each start is that of a new process, which has served nothing yet."""
+        plain = proxy.name == "rawrelay"
+        for n in range(STARTS):
+            proxy.stop()
+            began, listening = proxy.start()
+            self.note(proxy, "listen_ms", listening * 1000)
+            run = subprocess.run(self.load_command(proxy, "new", "--count", 1, "--seconds", 5), stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL, preexec_fn=pinned(CORE_LOAD))
+            if run.returncode == 0:
+                self.note(proxy, "start_ms", (time.monotonic() - began) * 1000)
+            if n == 0 and not plain:
+                before = proxy.memory()
+                held = self.hold(proxy, DISTINCT, "--identities", self.args.work + "/callers", "--distinct", DISTINCT)
+                if held is not None:
+                    self.note(proxy, "idle_distinct", (held - before) / DISTINCT)
         time.sleep(0.2)
         start = proxy.memory()
-        self.note(proxy, "rss_start", start / (1 << 20))
-        if proxy.name == "rawrelay":
+        self.note(proxy, "rss_start", start / MIB)
+        if plain:
             return
         for count in (1000, 5000):
             held = self.hold(proxy, count)
             if held is not None:
                 self.note(proxy, f"idle_{count}", (held - start) / count)
         time.sleep(3)  # whoever gives memory back does so once the burst is over
-        self.note(proxy, "rss_after", proxy.memory() / (1 << 20))
+        self.note(proxy, "rss_after", proxy.memory() / MIB)
 
-    def run(self, all_proxies):
-        broken = []
-        for proxy in all_proxies:
-            self.say(f"memory: {proxy.name}")
+    def sizes(self):
+        stripped = self.args.work + "/stripped"
+        subprocess.run(["strip", "-o", stripped, self.args.static], check=True)
+        self.note("sidecar", "binary", os.path.getsize(stripped) / MIB)
+        self.note("sidecar", "image", os.path.getsize(self.args.image) / MIB)
+
+    # --- the run
+
+    def service(self, command, *ports):
+        p = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=pinned(CORE_LOAD))
+        self.processes.append(p)
+        for port in ports:
+            wait_port(port, p)
+
+    def prepare(self):
+        work, here = self.args.work, os.path.dirname(os.path.abspath(__file__))
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-D_GNU_SOURCE", "-o", self.shim, here + "/clientcert.c", "-ldl"], check=True)
+        for folder in ("lists", "service/www/files"):
+            os.makedirs(f"{work}/{folder}", exist_ok=True)
+        with open(work + "/lists/serials", "w") as f:
+            f.write("\n".join(scene.SERIALS) + "\n")
+        with open(work + "/wrk.lua", "w") as f:
+            f.write(LUA)
+        with open(work + "/message", "wb") as f:
+            f.write(b"\0\0\0\0\x20" + b"m" * 32)
+        for name, size in proxies.FILES.items():
+            with open(f"{work}/service/www/files/{name}", "wb") as f:
+                f.write(os.urandom(size))
+        if "memory" in self.parts:
+            scene.callers(work + "/callers", work + "/pki", DISTINCT)
+        self.echo_service, self.http_service, self.http2_service = free_port(), free_port(), free_port()
+        self.service([os.path.join(self.args.tools, "tcp"), "--listen", str(self.echo_service), "--echo-or-sink"], self.echo_service)
+        with open(work + "/service/conf", "w") as f:
+            f.write(proxies.service_conf(work + "/service", self.http_service, self.http2_service))
+        self.service(["nginx", "-c", work + "/service/conf", "-e", "stderr"], self.http_service, self.http2_service)
+
+    def start(self, group):
+        """Starts all of a list; who does not start is left out, with a note."""
+        for proxy in list(group):
             try:
-                self.footprint(proxy)
-            except (RuntimeError, OSError, ValueError) as e:
-                self.notes.append(f"{proxy.name}: {e}")
-                broken.append(proxy)
-        for proxy in broken:
-            proxy.stop()
-            all_proxies.remove(proxy)
-        for n in range(self.rounds):
-            order = all_proxies[n % len(all_proxies):] + all_proxies[: n % len(all_proxies)]
-            for proxy in order:
-                self.say(f"round {n + 1} of {self.rounds}: {proxy.name}")
-                self.speed(proxy)
+                if proxy.process is None:
+                    proxy.start()
+            except (RuntimeError, OSError) as e:
+                self.notes.append(f"{proxy.name} ({proxy.kind}): {e}")
+                proxy.stop()
+                group.remove(proxy)
 
-    @staticmethod
-    def say(text):
-        print(f"  {text}", file=sys.stderr, flush=True)
-
-
-def table(bench):
-    """Markdown: a row a figure, a column a proxy; the last two: ours against the best of the others, the spread."""
-    peers = ["haproxy", "nginx", "hitch", "stunnel"]
-    names = [n for n in ["sidecar"] + peers + ["rawrelay"] if n in bench.values]
-    head = {"rawrelay": "(no TLS)"}
-    lines = ["| figure | unit | " + " | ".join(head.get(n, n) for n in names) + " | sidecar against best peer (above 1: better) | spread |"]
-    lines.append("|---|---|" + "---:|" * (len(names) + 2))
-    for key, caption, unit, higher, form in FIGURES:
-        median = {n: statistics.median(bench.values[n][key]) for n in names if bench.values[n].get(key)}
-        cells = [form.format(median[n]) if n in median else "-" for n in names]
-        rivals = [median[n] for n in peers if n in median]
-        ratio = spread = "-"
-        if "sidecar" in median and rivals:
-            best = max(rivals) if higher else min(rivals)
-            ours = median["sidecar"]
-            if ours > 0 and best > 0:
-                ratio = f"{(ours / best if higher else best / ours):.2f}"
-        all_spreads = [
-            (max(v) - min(v)) / 2 / statistics.median(v)
-            for n in names
-            if len(v := bench.values[n].get(key, [])) > 1 and statistics.median(v) > 0
-        ]
-        if all_spreads:
-            spread = f"+-{100 * statistics.median(all_spreads):.0f} %"
-        lines.append(f"| {caption} | {unit} | " + " | ".join(cells) + f" | {ratio} | {spread} |")
-    return "\n".join(lines)
-
-
-def plot(bench):
-    """An SVG: one panel a figure, one bar a proxy."""
-    colours = {"sidecar": "#0b6e4f", "haproxy": "#8d99ae", "nginx": "#a5a58d", "hitch": "#b08968", "stunnel": "#9d8189"}
-    names = [n for n in colours if n in bench.values]
-    shown = [f for f in FIGURES if any(bench.values[n].get(f[0]) for n in names)]
-    columns, width, bar = 3, 380, 20
-    height = 46 + bar * len(names) + 14
-    rows = (len(shown) + columns - 1) // columns
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{columns * width}" height="{rows * height + 10}" '
-        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#ffffff"/>'
-    ]
-    for i, (key, caption, unit, higher, form) in enumerate(shown):
-        x, y = (i % columns) * width + 12, (i // columns) * height + 20
-        out.append(f'<text x="{x}" y="{y}" font-weight="bold">{caption}</text>')
-        out.append(f'<text x="{x}" y="{y + 15}" fill="#666">{unit}, {"more" if higher else "less"} is better</text>')
-        median = {n: statistics.median(bench.values[n][key]) for n in names if bench.values[n].get(key)}
-        most = max(median.values()) or 1
-        for j, n in enumerate(names):
-            top = y + 24 + j * bar
-            out.append(f'<text x="{x}" y="{top + 13}">{n}</text>')
-            if n not in median:
-                out.append(f'<text x="{x + 62}" y="{top + 13}" fill="#999">none</text>')
-                continue
-            length = max(1, median[n] / most * (width - 160))
-            out.append(
-                f'<rect x="{x + 62}" y="{top + 2}" width="{length:.0f}" height="{bar - 6}" fill="{colours[n]}"/>'
-                f'<text x="{x + 68 + length:.0f}" y="{top + 13}">{form.format(median[n])}</text>'
-            )
-    return "\n".join(out) + "\n</svg>\n"
+    def run(self):
+        self.prepare()
+        make = lambda *a, **more: proxies.make(self.args, *a, **more)
+        tcp = make("tcp", ["sidecar"] + PEERS + ["rawrelay"], self.echo_service)
+        http = make("http", ["sidecar", "haproxy", "nginx"], self.http_service)
+        http2 = make("h2", ["sidecar", "haproxy", "nginx"], self.http2_service)
+        two = make("two", ["sidecar"], self.echo_service, cores=(0, 1)) if CORES > 1 else []
+        groups = [tcp, http, http2, two]
+        try:
+            if "memory" in self.parts:
+                for proxy in tcp:
+                    self.say(f"memory: {proxy.name}")
+                    try:
+                        self.footprint(proxy)
+                    except (RuntimeError, OSError, ValueError) as e:
+                        self.notes.append(f"{proxy.name}: {e}")
+            for group, part in zip(groups, ("tcp", "http", "http", "tcp")):
+                if part in self.parts:
+                    self.start(group)
+            for n in range(self.rounds):
+                turn = lambda group: group[n % len(group):] + group[: n % len(group)] if group else []
+                where = f"round {n + 1} of {self.rounds}"
+                if "tcp" in self.parts:
+                    for proxy in turn(tcp):
+                        self.say(f"{where}: TCP: {proxy.name}")
+                        self.tcp(proxy)
+                    self.gcm()
+                    for proxy in two:
+                        self.say(f"{where}: two workers")
+                        self.two_workers(proxy)
+                if "http" in self.parts:
+                    for proxy in turn(http):
+                        self.say(f"{where}: HTTP/1.1: {proxy.name}")
+                        self.http1(proxy)
+                    for proxy in turn(http2):
+                        self.say(f"{where}: HTTP/2: {proxy.name}")
+                        self.http2(proxy)
+                    self.say(f"{where}: at half load")
+                    self.half_load(turn(http))
+            if "sizes" in self.parts:
+                self.sizes()
+        finally:
+            for proxy in sum(groups, []):
+                proxy.stop()
+            for p in self.processes:
+                p.terminate()
+                p.wait()
 
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("bin", "tools", "work", "out"):
+    for name in ("bin", "tools", "static", "image", "work", "out"):
         parser.add_argument("--" + name, required=True)
     args = parser.parse_args()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-    tcp = os.path.join(args.tools, "tcp")
-    backend = free_port()
-    service = subprocess.Popen(
-        [tcp, "--listen", str(backend), "--echo-or-sink"], stdout=subprocess.DEVNULL, preexec_fn=pinned(CORE_LOAD)
-    )
     bench = Bench(args)
-    all_proxies = []
     began = time.time()
-    try:
-        wait_port(backend, service)
-        all_proxies = proxies(args, backend)
-        bench.run(all_proxies)
-    finally:
-        for proxy in all_proxies:
-            proxy.stop()
-        service.terminate()
-        service.wait()
-    text = table(bench)
-    print(text)
-    for line in bench.notes:
-        print("note:", line)
-    with open(os.path.join(args.out, "bench.md"), "w") as f:
-        f.write(text + "\n")
-    with open(os.path.join(args.out, "bench.svg"), "w") as f:
-        f.write(plot(bench))
+    bench.run()
+    with open("/proc/cpuinfo") as f:
+        model = re.search(r"model name\s*: (.*)", f.read())
     with open(os.path.join(args.out, "bench.json"), "w") as f:
         json.dump(
             {
-                "seconds": bench.seconds, "rounds": bench.rounds, "took": round(time.time() - began),
-                "kernel": os.uname().release, "machine": os.uname().machine, "load_average": os.getloadavg(),
-                "figures": [dict(zip(("key", "caption", "unit", "higher_is_better"), f[:4])) for f in FIGURES],
-                "values": bench.values, "notes": bench.notes,
+                "date": time.strftime("%Y-%m-%d", time.gmtime()), "seconds": bench.seconds, "rounds": bench.rounds,
+                "took": round(time.time() - began), "cpu": model[1] if model else os.uname().machine, "cores": CORES,
+                "kernel": os.uname().release, "load_average": os.getloadavg(), "values": bench.values, "notes": bench.notes,
             },
             f, indent=1,
         )
-    return 0 if bench.values else 1
+    return 1 if not bench.values and {"memory", "tcp", "http", "sizes"} & set(bench.parts) else 0
 
 
 if __name__ == "__main__":

@@ -21,32 +21,15 @@ import re
 import resource
 import signal
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 import urllib.request
 
-from bench import CORE_LOAD, TICKS, free_port, wait_port
+from proxies import CORE_LOAD, TICKS, free_port, wait_port
+from scene import CNF, callers, run
 
 ROOTS, ENTRIES, RULES = 200, 10000, 1000
-CNF = """[ca]
-default_ca = any
-[any]
-database = {0}.db
-crlnumber = {0}.number
-default_md = sha256
-default_crl_days = 3650
-[req]
-distinguished_name = dn
-prompt = no
-[dn]
-CN = caller
-"""
-
-
-def run(*command, cwd=None):
-    subprocess.run(command, check=True, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def urgent(core):
@@ -67,27 +50,15 @@ class Sets:
     def __init__(self, work, identities):
         self.pki, self.dir = work + "/pki", work + "/reload"
         os.makedirs(self.dir)
-        self.callers(identities)
+        self.callers = work + "/callers"
+        callers(self.callers, self.pki, identities)
         self.roots = self.more_roots()
         self.crl = [self.make_crl(n) for n in (0, 1)]
-
-    def callers(self, count):
-        d = self.dir + "/callers"
-        os.makedirs(d)
-        with open(d + "/cnf", "w") as f:
-            f.write(CNF.format(d + "/none"))
-        run("openssl", "req", "-new", "-config", d + "/cnf", "-key", self.pki + "/client.key", "-out", d + "/csr")
-        with open(d + "/ext", "w") as f:
-            f.write("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
-                    "extendedKeyUsage=clientAuth\nsubjectAltName=DNS:client.test\n")
-        one = (f"openssl x509 -req -in {d}/csr -CA {self.pki}/ca.crt -CAkey {self.pki}/ca.key -days 3650 "
-               f"-extfile {d}/ext -set_serial $((1000000 + {{}})) -out {d}/{{}}.crt 2>/dev/null")
-        run("sh", "-c", f"seq 0 {count - 1} | xargs -P 2 -I {{}} sh -c '{one}'")
 
     def more_roots(self):
         text = open(self.pki + "/ca.crt").read()
         for n in range(1, ROOTS):
-            run("openssl", "req", "-x509", "-new", "-config", self.dir + "/callers/cnf", "-key", self.pki + "/ca2.key",
+            run("openssl", "req", "-x509", "-new", "-config", self.callers + "/cnf", "-key", self.pki + "/ca2.key",
                 "-subj", f"/O=Others/CN=Root {n}", "-days", "3650", "-out", self.dir + "/root",
                 "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
             text += open(self.dir + "/root").read()
@@ -183,7 +154,7 @@ protocol = tcp
                                   name="sidecar")
         wait_port(self.port, self.sidecar)
         hold = self.spawn(CORE_LOAD, *self.load("hold", "--connections", self.sessions, "--seconds", 120, "--identities",
-                                                self.sets.dir + "/callers", "--distinct", self.identities),
+                                                self.sets.callers, "--distinct", self.identities),
                           stdin=subprocess.PIPE, name="hold")
         held = hold.stdout.readline().split()
         if int(held[1]) != self.sessions:
@@ -298,21 +269,6 @@ protocol = tcp
         self.cut()
 
 
-CAPTIONS = [("live", "live, ms"), ("judged", "judged, ms"), ("stall", "stall, ms"), ("cpu", "CPU, ms")]
-
-
-def table(bench):
-    lines = [f"Reload with {bench.sessions:,} live sessions of {bench.identities:,} certificates, medians of {bench.reloads}:",
-             "", "| change | " + " | ".join(c for _, c in CAPTIONS) + " | worst stall, ms | longest echo, ms |",
-             "|---|" + "---:|" * (len(CAPTIONS) + 2)]
-    for name, v in bench.values.items():
-        median = {k: statistics.median(x) for k, x in v.items()}
-        cells = [f"{median[k]:.1f}" for k, _ in CAPTIONS]
-        echo = f"{median['echo']:.1f} ({median['echo_calm']:.1f})" if "echo" in median else "-"
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {max(v['stall']):.1f} | {echo} |")
-    return "\n".join(lines)
-
-
 def main():
     parser = argparse.ArgumentParser()
     for name in ("bin", "tools", "work", "out"):
@@ -326,14 +282,8 @@ def main():
         bench.run()
     finally:
         bench.stop()
-    text = table(bench)
-    print(text)
-    for line in bench.notes:
-        print("note:", line)
-    with open(os.path.join(args.out, "reload.md"), "w") as f:
-        f.write(text + "\n")
     with open(os.path.join(args.out, "reload.json"), "w") as f:
-        json.dump({"sessions": bench.sessions, "identities": bench.identities, "values": bench.values,
+        json.dump({"sessions": bench.sessions, "identities": bench.identities, "reloads": bench.reloads, "values": bench.values,
                    "notes": bench.notes}, f, indent=1)
     return 1 if bench.notes else 0
 

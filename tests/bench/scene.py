@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the benchmarks share: the ten rules, the identity headers, HTTP/2 as raw bytes."""
+"""What the benchmarks share: the ten rules, the identity headers, many callers, HTTP/2 as raw bytes."""
+import os
+import subprocess
 
 # Kinds in turn, none matches, so all are looked at: facts of the connection, of the request, a list of 10,000.
 RULES = [
@@ -23,6 +25,39 @@ def rules(list_file):
     for n, rule in enumerate(RULES):
         text += f"[rule r{n}]\nexpression = {rule}\naction = block\n"
     return text + "[headers]\nforward = cloudflare, xfcc, rfc9440\n"
+
+
+CNF = """[ca]
+default_ca = any
+[any]
+database = {0}.db
+crlnumber = {0}.number
+default_md = sha256
+default_crl_days = 3650
+[req]
+distinguished_name = dn
+prompt = no
+[dn]
+CN = caller
+"""
+
+
+def run(*command):
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def callers(folder, pki, count):
+    """FOLDER/0.crt and so on, those that are not there yet: certificates of pki's client key that differ by serial number."""
+    os.makedirs(folder, exist_ok=True)
+    with open(folder + "/cnf", "w") as f:
+        f.write(CNF.format(folder + "/none"))
+    run("openssl", "req", "-new", "-config", folder + "/cnf", "-key", pki + "/client.key", "-out", folder + "/csr")
+    with open(folder + "/ext", "w") as f:
+        f.write("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
+                "extendedKeyUsage=clientAuth\nsubjectAltName=DNS:client.test\n")
+    one = (f"[ -e {folder}/{{}}.crt ] || openssl x509 -req -in {folder}/csr -CA {pki}/ca.crt -CAkey {pki}/ca.key -days 3650 "
+           f"-extfile {folder}/ext -set_serial $((1000000 + {{}})) -out {folder}/{{}}.crt 2>/dev/null")
+    run("sh", "-c", f"seq 0 {count - 1} | xargs -P 2 -I {{}} sh -c '{one}'")
 
 
 # HTTP/2 without a library (RFC 9113): what is sent is always the same, of what comes only the frames are read.
