@@ -11,6 +11,7 @@
 #include "sidecar/probe.h"
 #include "sidecar/proxy/proxy.h"
 #include "sidecar/redirect.h"
+#include "sidecar/top.h"
 
 static int version_main(int argc, char **argv)
 {
@@ -30,6 +31,7 @@ static const struct command {
     {"eval", eval_main, "shows what a rule makes of a certificate and a request, and why"},
     {"explain", explain_main, "tells whether a certificate would be accepted, by whom, or why not"},
     {"probe", probe_main, "makes a mutual TLS connection and tells each step of it"},
+    {"top", top_main, "shows what a running sidecar does, live"},
     {"redirect", redirect_main, "leads the pod's connections to the sidecar (transparent mode)"},
     {"certrotate", certrotate_main, "makes, issues, revokes and rotates certificates"},
     {"version", version_main, "prints the version"},

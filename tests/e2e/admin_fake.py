@@ -7,7 +7,7 @@ in states that a real sidecar is not easily brought into.
   admin_fake.py PORT [--peers N] [--page FILE] [--unix PATH]
 
 Figures move as time goes by. POST /fake?KEY=VALUE changes what it plays: peers=N; hostile=1 (names from outside that
-try to be HTML); state=serving|starting|draining; ready=0; down=1 (connections are closed without an answer); empty=1;
+try to be HTML, or to steer a terminal); state=serving|starting|draining; ready=0; down=1 (connections are closed without an answer); empty=1;
 fail=ROUTE (that route answers 503). GET /fake tells what was asked for, and how often.
 """
 import argparse, base64, collections, hashlib, http.server, json, os, re, socketserver, threading, time, urllib.parse
@@ -15,7 +15,7 @@ import argparse, base64, collections, hashlib, http.server, json, os, re, socket
 START = time.time() - 273_600
 ROOM = {"peers": 12, "hostile": 0, "state": "serving", "ready": 1, "down": 0, "empty": 0, "fail": "", "expiring": 0}
 ASKED = collections.Counter()
-EVIL = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
+EVIL = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>\x1b[2J\x07\u202e'
 DAY = 86400
 WHERE = ["shop", "pay", "search", "stock", "mail", "edge", "audit", "billing"]
 
