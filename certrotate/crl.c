@@ -482,3 +482,13 @@ struct crl_stats crl_index_stats(const struct crl_index *index)
     }
     return stats;
 }
+
+bool crl_index_list(const struct crl_index *index, size_t number, struct crl_list *out)
+{
+    if (!index || number >= index->list_count)
+        return false;
+    const struct list *list = &index->list[number];
+    *out = (struct crl_list){
+        {list->issuer, list->issuer_size}, list->entry_count, list->this_update, list->next_update};
+    return true;
+}

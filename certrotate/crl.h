@@ -72,4 +72,14 @@ struct crl_stats {
 };
 struct crl_stats crl_index_stats(const struct crl_index *index);
 
+/* One list of an index. */
+struct crl_list {
+    struct x509_slice issuer; /* Name, header included; the index's own memory */
+    size_t entries;
+    int64_t this_update;
+    int64_t next_update; /* 0: none */
+};
+/* The NUMBERth list, from 0; false: there are no more. A NULL index has none. */
+bool crl_index_list(const struct crl_index *index, size_t number, struct crl_list *out);
+
 #endif

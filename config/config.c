@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/build.h"
+#include "config/redact.h"
 #include "config/report.h"
 
 struct config *config_scan(const char *path, const char *text, size_t length, struct config_report *report)
@@ -32,7 +33,8 @@ struct config *config_scan(const char *path, const char *text, size_t length, st
     if (ok)
         ok = (b.config = config_arena_alloc(arena, 1, sizeof *b.config)) &&
              (b.config->path = config_arena_copy(arena, path, strlen(path))) &&
-             config_build_sections(&b, first) && config_check_all(&b);
+             config_build_sections(&b, first) && config_check_all(&b) &&
+             (b.config->effective = config_redact(arena, first));
     if (!ok)
         config_report_no_memory(report);
     config_arena_free(scratch);

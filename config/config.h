@@ -159,7 +159,7 @@ struct config_sidecar {
     unsigned workers;          /* 0: auto, by the cgroup's CPU limit, else at most two */
     struct config_addr health; /* kind NONE: no health listener */
     struct config_addrs admin; /* loopback or UNIX */
-    uint64_t drain_timeout; /* ms */
+    uint64_t drain_timeout;    /* ms */
     uint64_t drain_delay; /* ms that inbounds go on accepting after readiness went off; below drain_timeout */
     uint64_t start_timeout;   /* ms to wait for valid credentials at start; 0: for ever */
     uint64_t max_connections; /* sessions at once, all listeners; 0: no limit but the descriptors' */
@@ -422,6 +422,7 @@ struct config {
     size_t probe_count;
     struct config_scrape *scrape;
     size_t scrape_count;
+    char *effective;            /* all that was set, as INI without secrets (config/redact.h) */
     struct config_arena *arena; /* everything above */
 };
 

@@ -422,7 +422,7 @@ static void read_string(struct config_value *v, void *out)
 
 /* Within an expression, the offset of the quote that closes the string opened at QUOTE; the text's length if
  * none. */
-static size_t string_end(const char *text, size_t quote)
+size_t config_value_string_end(const char *text, size_t quote)
 {
     /* r"..." and r#"..."# know no escapes and end in as many # as they began with. */
     size_t hashes = 0, i = quote + 1;
@@ -447,7 +447,7 @@ static size_t item_end(const struct config_value *v, size_t from)
     unsigned depth = 0;
     for (size_t i = from; text[i]; i++) {
         if (text[i] == '"') {
-            i = string_end(text, i);
+            i = config_value_string_end(text, i);
             if (!text[i])
                 return i;
         } else if (strchr("([{", text[i])) {

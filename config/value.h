@@ -41,6 +41,10 @@ void config_value_cidr(struct config_value *v, size_t offset, size_t length, str
 /* A copy in lower case of a host name; WILDCARD lets it begin with "*.". NULL: told, or no memory. */
 char *config_value_hostname(struct config_value *v, size_t offset, size_t length, bool wildcard);
 
+/* Within an expression, the offset of the quote that closes the string opened at QUOTE; the text's length if
+ * none. */
+size_t config_value_string_end(const char *text, size_t quote);
+
 /* For messages: at most 60 bytes of a span within quotes. */
 #define VALUE_QUOTED "\"%.*s%s\""
 #define VALUE_QUOTE(v, offset, length) \

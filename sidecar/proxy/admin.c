@@ -13,6 +13,8 @@
 #include "sidecar/proxy/proxy_private.h"
 #include "sidecar/proxy/tell.h"
 
+enum { LIMIT_DEFAULT = 100, SESSIONS_MAX = 20000 };
+
 /* --- health --- */
 
 static void answer_reasons(struct server_request *request, bool good, const struct proxy_reasons *reasons)
@@ -147,7 +149,7 @@ static void serve_probe(struct server_request *request, void *arg)
 
 /* --- JSON --- */
 
-static void answer_json(struct server_request *request, struct json_write *json)
+void tell_answer(struct server_request *request, struct json_write *json)
 {
     rules_buffer_text(&json->out, "\n");
     if (json->out.failed) {
@@ -162,13 +164,77 @@ static void answer_json(struct server_request *request, struct json_write *json)
                                                    .owned = true});
 }
 
-static void serve_status(struct server_request *request, void *arg)
+/* An object whose keys TELL writes. */
+static void answer_object(struct server_request *request, const struct proxy *p,
+                          void (*tell)(const struct proxy *p, struct json_write *json))
 {
     struct json_write json = {0};
     json_object(&json, NULL);
-    tell_status(arg, &json);
+    tell(p, &json);
     json_object_end(&json);
-    answer_json(request, &json);
+    tell_answer(request, &json);
+}
+
+static void serve_status(struct server_request *request, void *arg)
+{
+    answer_object(request, arg, tell_status);
+}
+
+static void serve_certs(struct server_request *request, void *arg)
+{
+    answer_object(request, arg, tell_certs);
+}
+
+static void serve_rules(struct server_request *request, void *arg)
+{
+    answer_object(request, arg, tell_rules);
+}
+
+static void serve_config(struct server_request *request, void *arg)
+{
+    answer_object(request, arg, tell_config);
+}
+
+static void serve_quarantine(struct server_request *request, void *arg)
+{
+    answer_object(request, arg, tell_quarantine);
+}
+
+static void serve_sessions(struct server_request *request, void *arg)
+{
+    uint64_t limit;
+    if (server_query_number(request, "limit", 1, SESSIONS_MAX, LIMIT_DEFAULT, &limit))
+        tell_sessions(arg, request, limit);
+}
+
+/* --- what only workers know --- */
+
+static void gather_gone(void *arg)
+{
+    struct tell_gather *t = arg;
+    gather_cancel(t->gather);
+    free(t);
+}
+
+void tell_gather(struct proxy *p, struct server_request *request, const struct gather_question *question,
+                 const void *ask, size_t ask_size, size_t limit)
+{
+    struct tell_gather *t = calloc(1, sizeof *t);
+    if (t)
+        *t = (struct tell_gather){.proxy = p, .request = request, .limit = limit};
+    if (t == NULL || (t->gather = gather_start(p->hub, question, ask, ask_size, t)) == NULL) {
+        free(t);
+        server_answer_text(request, 500, "out of memory\n");
+        return;
+    }
+    server_later(request, gather_gone, t);
+}
+
+void tell_gather_answer(struct tell_gather *t, struct json_write *json)
+{
+    struct server_request *request = t->request;
+    free(t);
+    tell_answer(request, json);
 }
 
 /* --- the tables --- */
@@ -188,6 +254,15 @@ static const struct server_route admin_table[] = {
     HEALTH_ROUTES,
     {"/", SERVER_GET, "the status page", page_serve},
     {"/status", SERVER_GET, "what it is doing, and all counters", serve_status},
+    {"/certs", SERVER_GET, "the own certificate, and who is trusted", serve_certs},
+    {"/sessions", SERVER_GET, "open connections, the newest first: ?limit=N", serve_sessions},
+    {"/rules", SERVER_GET, "rules, limits, lists, and what came of them", serve_rules},
+    {"/config", SERVER_GET, "the configuration in service, without secrets", serve_config},
+    {"/quarantine", SERVER_GET, "certificates that are refused for a time", serve_quarantine},
+    {"/quarantine/", SERVER_DELETE, "lets a certificate in again: /quarantine/SHA256", proxy_act_lift},
+    {"/log", SERVER_POST, "logs more or less for a time: ?level=debug&for=60s", proxy_act_log},
+    {"/reload", SERVER_POST, "reads configuration, credentials and lists again", proxy_act_reload},
+    {"/drain", SERVER_POST, "ends in good order, as SIGTERM does", proxy_act_drain},
 };
 
 static const struct server_routes health_routes = {.route = health_table,

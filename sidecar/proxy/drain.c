@@ -23,6 +23,7 @@ void proxy_stop(struct proxy *p)
     uv_close((uv_handle_t *)&p->sighup, NULL);
     uv_close((uv_handle_t *)&p->timer, NULL);
     uv_close((uv_handle_t *)&p->beat, NULL);
+    uv_close((uv_handle_t *)&p->log_timer, NULL);
 }
 
 static void on_drain(uv_timer_t *timer)
@@ -55,6 +56,12 @@ static void on_drain(uv_timer_t *timer)
 
 void proxy_leave(struct proxy *p, const char *why)
 {
+    /* Kubernetes sends SIGTERM after a preStop hook that drains. */
+    if (p->state > PROXY_SERVING && p->drain_by_admin) {
+        p->drain_by_admin = false;
+        log_say(p->log, LOG_INFO, "drain", "%s: draining already; the next one ends at once", why);
+        return;
+    }
     if (p->state != PROXY_SERVING) {
         log_say(p->log, LOG_WARN, "drain", "%s: ends at once", why);
         proxy_stop(p);

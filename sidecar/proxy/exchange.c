@@ -300,6 +300,7 @@ static void ask(struct ask *a)
     struct decide *d = s->worker->decide;
     struct http_field seen[FIELDS_MAX];
     a->facts.at_ms = wall_ms();
+    s->requests++;
     a->exchange = exchange_new(s, &a->facts);
     if (a->exchange == NULL) {
         answer(a, 503, "out of memory\n");

@@ -61,6 +61,7 @@ static struct session *session_new(struct worker *w, const struct worker_listene
 static void join_worker(struct session *s)
 {
     struct worker *w = s->worker;
+    s->id = w->session_count++ * w->shared->workers + w->index;
     s->next = w->sessions;
     if (s->next)
         s->next->prev = &s->next;

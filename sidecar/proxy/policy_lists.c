@@ -179,3 +179,12 @@ bool policy_lists_read(struct policy_lists *lists)
     }
     return whole;
 }
+
+size_t policy_lists_entries(const struct policy_lists *lists, size_t index)
+{
+    for (size_t k = 0; k < KINDS; k++) {
+        if (lists->entry[index].of_kind[k])
+            return rules_list_count(lists->entry[index].of_kind[k]);
+    }
+    return 0;
+}

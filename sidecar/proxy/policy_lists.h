@@ -31,6 +31,9 @@ const struct rules_list *policy_lists_find(void *arg, const char *name, size_t s
  */
 bool policy_lists_read(struct policy_lists *lists);
 
+/* Members of list number INDEX; 0 while nobody has asked for it. */
+size_t policy_lists_entries(const struct policy_lists *lists, size_t index);
+
 /*
  * Whether the file of some list has another content now than the one that was read; NOW stands for what all
  * of them hold. A file that cannot be read has changed, too.

@@ -75,7 +75,7 @@ static void on_sigterm(uv_signal_t *signal, int number)
 static void on_sighup(uv_signal_t *signal, int number)
 {
     (void)number;
-    proxy_reload(signal->data, "SIGHUP");
+    (void)proxy_reload(signal->data, "SIGHUP", NULL);
 }
 
 static void on_beat(uv_timer_t *timer)
@@ -90,7 +90,8 @@ static void start_signals(struct proxy *p)
     (void)uv_signal_init(&p->loop, &p->sighup);
     (void)uv_timer_init(&p->loop, &p->timer);
     (void)uv_timer_init(&p->loop, &p->beat);
-    p->sigterm.data = p->sigint.data = p->sighup.data = p->timer.data = p->beat.data = p;
+    (void)uv_timer_init(&p->loop, &p->log_timer);
+    p->sigterm.data = p->sigint.data = p->sighup.data = p->timer.data = p->beat.data = p->log_timer.data = p;
     (void)uv_signal_start(&p->sigterm, on_sigterm, SIGTERM);
     (void)uv_signal_start(&p->sigint, on_sigterm, SIGINT);
     (void)uv_signal_start(&p->sighup, on_sighup, SIGHUP);
@@ -147,6 +148,7 @@ static int run(const char *path)
     raise_descriptor_limit();
     p->path = path;
     p->started_at = time(NULL);
+    p->log_level = -1;
     if (!start(p, error)) {
         if (*error)
             log_say(p->log, LOG_ERROR, "start", "%s", error);

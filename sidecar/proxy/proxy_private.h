@@ -2,7 +2,7 @@
 /*
  * The main thread's state, for the files that make it up: proxy.c (start and command), reload.c (new
  * snapshots), status.c (health, metrics, once a second), admin.c
- * (the HTTP listeners), drain.c (the end).
+ * (the HTTP listeners), act.c (what they may change), drain.c (the end).
  */
 #ifndef SIDECAR_PROXY_PROXY_PRIVATE_H
 #define SIDECAR_PROXY_PROXY_PRIVATE_H
@@ -53,6 +53,9 @@ struct proxy {
     unsigned beats;
     size_t quarantined; /* certificates, when last counted */
     uint64_t drain_began, drain_quiet_since;
+    bool drain_by_admin;  /* the signal that follows is no second one */
+    int log_level;        /* for a time, in place of the configuration's; -1: none */
+    uv_timer_t log_timer; /* until then */
     uint64_t trim_peak;
     uint64_t expiry_told[8]; /* by level of [tls]'s leaf: not_after already warned about */
     int status;
@@ -75,8 +78,9 @@ uint64_t proxy_open_sessions(const struct proxy *p);
  * them. True: NEXT is the proxy's. False: nothing has changed, ERROR says why.
  */
 bool proxy_take_config(struct proxy *p, struct snapshot_config *next, char error[SNAPSHOT_ERROR]);
-/* Reads the configuration file again; WHY is for the log. */
-void proxy_reload(struct proxy *p, const char *why);
+/* Reads the configuration file again; WHY is for the log. False: it was not taken, TOLD (of SNAPSHOT_ERROR
+ * bytes, or NULL) says why. */
+bool proxy_reload(struct proxy *p, const char *why, char *told);
 /* Reloads when the file's content changes. */
 void proxy_watch_config(struct proxy *p);
 /* The log follows the configuration. */
@@ -109,6 +113,13 @@ enum { PROXY_BEAT = 1000 };
 /* Opens what [sidecar] health and admin name. False: ERROR says why; proxy_admin_stop() then, too. */
 bool proxy_admin_start(struct proxy *p, char error[SNAPSHOT_ERROR]);
 void proxy_admin_stop(struct proxy *p);
+
+/* --- act.c: what the admin listener may change, over its UNIX socket alone. ARG: the proxy --- */
+
+void proxy_act_lift(struct server_request *request, void *arg);
+void proxy_act_log(struct server_request *request, void *arg);
+void proxy_act_reload(struct server_request *request, void *arg);
+void proxy_act_drain(struct server_request *request, void *arg);
 
 /* --- drain.c --- */
 

@@ -136,12 +136,22 @@ static void log_report(struct proxy *p, const struct config_report *report)
     }
 }
 
-static struct snapshot_config *load_config(struct proxy *p)
+/* NULL: the report was logged, and FIRST is the first of its errors. */
+static struct snapshot_config *load_config(struct proxy *p, char first[SNAPSHOT_ERROR])
 {
     struct config_report report;
     struct proxy_policy *policy;
     struct config *config = check_load(p->path, &report, &policy);
     log_report(p, &report);
+    (void)snprintf(first, SNAPSHOT_ERROR, "out of memory");
+    for (size_t i = 0; i < report.count; i++) {
+        const struct config_problem *problem = &report.problem[i];
+        if (problem->severity != CONFIG_ERROR)
+            continue;
+        (void)snprintf(first, SNAPSHOT_ERROR, "%s:%u:%u: %s", report.path, problem->place.line,
+                       problem->place.column, problem->message);
+        break;
+    }
     config_report_clear(&report);
     return config ? snapshot_config_new(config, policy, p->shared.workers) : NULL;
 }
@@ -149,7 +159,8 @@ static struct snapshot_config *load_config(struct proxy *p)
 void proxy_apply_log_settings(struct proxy *p)
 {
     const struct config_sidecar *s = &proxy_config(p)->sidecar;
-    log_set(p->log, s->log_format == CONFIG_LOG_JSON, (enum log_level)s->log_level);
+    int level = p->log_level >= 0 ? p->log_level : (int)s->log_level;
+    log_set(p->log, s->log_format == CONFIG_LOG_JSON, (enum log_level)level);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -186,7 +197,7 @@ static void on_lists_changed(void *arg)
     if ((!policy_lists_changed(p->config->policy->lists, &now) && !p->lists_failed) || now == p->lists_hash)
         return;
     p->lists_hash = now;
-    proxy_reload(p, "list changed");
+    (void)proxy_reload(p, "list changed", NULL);
     p->lists_failed = p->config_failed;
 }
 
@@ -243,23 +254,29 @@ bool proxy_take_config(struct proxy *p, struct snapshot_config *next, char error
     return true;
 }
 
-void proxy_reload(struct proxy *p, const char *why)
+bool proxy_reload(struct proxy *p, const char *why, char *told)
 {
-    char error[SNAPSHOT_ERROR] = "";
-    if (p->state > PROXY_SERVING)
-        return;
-    struct snapshot_config *next = load_config(p);
+    char first[SNAPSHOT_ERROR], error[SNAPSHOT_ERROR] = "";
+    if (p->state > PROXY_SERVING) {
+        if (told)
+            (void)snprintf(told, SNAPSHOT_ERROR, "draining");
+        return false;
+    }
+    struct snapshot_config *next = load_config(p, first);
     p->config_failed = next == NULL || !proxy_take_config(p, next, error);
     if (p->config_failed) {
+        if (told)
+            (void)snprintf(told, SNAPSHOT_ERROR, "%s", next ? error : first);
         snapshot_config_unref(next);
         counter_add(&p->counters, COUNTER_RELOAD_CONFIG_FAILED, 1);
         log_say(p->log, LOG_ERROR, "config", "%s not taken%s%s; what was in service stays", p->path,
                 *error ? ": " : "", error);
-        return;
+        return false;
     }
     counter_add(&p->counters, COUNTER_RELOAD_CONFIG_OK, 1);
     if (p->snapshot)
         proxy_say_snapshot(p, why);
+    return true;
 }
 
 static void on_config_changed(void *arg)
@@ -269,7 +286,7 @@ static void on_config_changed(void *arg)
     if (hash == 0 || hash == p->config_hash)
         return;
     p->config_hash = hash;
-    proxy_reload(p, "configuration changed");
+    (void)proxy_reload(p, "configuration changed", NULL);
 }
 
 void proxy_watch_config(struct proxy *p)

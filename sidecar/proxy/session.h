@@ -85,6 +85,8 @@ struct session {
     uint16_t ca;             /* index in snapshot.trust of who judges the peer */
     uint32_t index;          /* of the inbound or outbound in runtime */
     uint8_t handles;         /* endpoints not closed yet */
+    uint32_t requests; /* HTTP, begun */
+    uint64_t id;       /* of the process's sessions */
     bool inbound;
     bool half_open;         /* counted among the half-open */
     bool condemned;         /* its trust has ended, the grace goes on */

@@ -82,6 +82,7 @@ struct worker {
     struct runtime *runtime; /* what new sessions use */
     struct worker_listener *listeners;
     struct session *sessions; /* newest first */
+    uint64_t session_count;   /* since the start */
     struct session *sweep_at; /* next to be judged */
     struct session *ask_at;   /* next to be told of */
     struct gather_part *asked;

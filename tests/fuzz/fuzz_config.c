@@ -47,6 +47,20 @@ static void compile(const char *text, size_t size, const struct config_report *r
     config_free(config);
 }
 
+/* What may be shown of it is a configuration again, of which the same may be shown. */
+static void check_effective(const struct config *config)
+{
+    struct config_report report;
+    size_t size = strlen(config->effective);
+    if (size > CONFIG_FILE_MAX)
+        return;
+    struct config *again = config_parse("fuzz.ini", config->effective, size, &report);
+    if (again == NULL || strcmp(again->effective, config->effective) != 0)
+        abort();
+    config_report_clear(&report);
+    config_free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct config_report report;
@@ -59,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((config != NULL) != (report.errors == 0))
         abort();
     compile(text, size, &report);
+    if (config)
+        check_effective(config);
     size_t bom = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     for (size_t i = 0; config && i < config->rule_count; i++)
         check_text(&config->rule[i].expression, text + bom, size - bom);

@@ -271,6 +271,44 @@ static void test_load(void **state)
     config_report_clear(&r);
 }
 
+/* What is shown of a configuration: all that was set, no secret, and it would be accepted again. */
+static void test_shown(void **state)
+{
+    (void)state;
+    set_environment();
+    static const char text[] =
+        "; a comment\n[sidecar]\nhealth = 127.0.0.1:9\n[tls]\ndirectory = /t/${OUTRIDER_WORD}\n"
+        "[inbound web]\nlisten = 0.0.0.0:1\nforward = 127.0.0.1:2\nprotocol = http\nallow_san = a.b,\n\tc.d\n"
+        "[list api_keys]\nvalues = hidden, hidden2\n[list paths]\nvalues = /a, /b\n[list key_ids]\nkind = "
+        "integer\nvalues = 7\n"
+        "[rule a]\nexpression = http.request.headers[\"x-api-key\"][0]\n   eq \"hid\\\"den\" or\n  http.host "
+        "eq r#\"hidden\"#\n"
+        "[rule b]\nexpression = http.request.uri.path eq \"/shown\"\n"
+        "[rule c]\nexpression = http.cookie contains \"hidden\"\n"
+        "[headers]\nrequest.X-One = \"hidden\"\nrequest.X-Token = concat(\"hidden\", http.host)\n"
+        "request.X-Two = concat(\"shown\", http.host)\n"
+        "[probe p]\nconnect = 127.0.0.1:1\nrequest = /live?t=hidden\n";
+    static const char shown[] =
+        "[sidecar]\nhealth = 127.0.0.1:9\n\n[tls]\ndirectory = /t/${OUTRIDER_WORD}\n\n"
+        "[inbound web]\nlisten = 0.0.0.0:1\nforward = 127.0.0.1:2\nprotocol = http\nallow_san = a.b,\n    "
+        "c.d\n\n"
+        "[list api_keys]\nvalues = redacted\n\n[list paths]\nvalues = /a, /b\n\n"
+        "[list key_ids]\nkind = integer\nvalues = 7\n\n"
+        "[rule a]\nexpression = http.request.headers[\"x-api-key\"][0]\n    eq \"redacted\" or\n    "
+        "http.host eq r#\"redacted\"#\n\n"
+        "[rule b]\nexpression = http.request.uri.path eq \"/shown\"\n\n"
+        "[rule c]\nexpression = http.cookie contains \"redacted\"\n\n"
+        "[headers]\nrequest.X-One = \"redacted\"\nrequest.X-Token = concat(\"redacted\", http.host)\n"
+        "request.X-Two = concat(\"shown\", http.host)\n\n"
+        "[probe p]\nconnect = 127.0.0.1:1\nrequest = /live?redacted\n";
+    struct config *c = good(text);
+    assert_string_equal(c->effective, shown);
+    struct config *again = good(c->effective);
+    assert_string_equal(again->effective, shown);
+    config_free(again);
+    config_free(c);
+}
+
 /* The sample of the documentation is right, to the last warning. */
 static void test_sample(void **state)
 {
@@ -350,8 +388,9 @@ int main(void)
         cmocka_unit_test(test_environment), cmocka_unit_test(test_combinations),
         cmocka_unit_test(test_defaults),    cmocka_unit_test(test_typed),
         cmocka_unit_test(test_size),        cmocka_unit_test(test_many_sections),
-        cmocka_unit_test(test_load),        cmocka_unit_test(test_sample),
-        cmocka_unit_test(test_reference),   cmocka_unit_test(test_table),
+        cmocka_unit_test(test_load),        cmocka_unit_test(test_shown),
+        cmocka_unit_test(test_sample),      cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_table),
     };
     set_environment();
     return cmocka_run_group_tests(tests, NULL, NULL);
