@@ -43,6 +43,9 @@ struct config *config_scan(const char *path, const char *text, size_t length, st
         return NULL;
     }
     b.config->arena = arena;
+    b.config->hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < length; i++)
+        b.config->hash = (b.config->hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
     return b.config;
 }
 

@@ -393,7 +393,8 @@ struct config_scrape {
 };
 
 struct config {
-    char *path; /* of the file, as given */
+    char *path;    /* of the file, as given */
+    uint64_t hash; /* of its text: tells one from another (FNV-1a), and is no secret */
     struct config_sidecar sidecar;
     struct config_tls tls;
     struct config_capture capture;

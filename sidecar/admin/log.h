@@ -36,7 +36,7 @@ struct log_line {
     char text[LOG_LINE_MAX];
 };
 
-/* EVENT: what happened, from a small fixed set: "session", "refused", "reload" ... MESSAGE: in words, or
+/* EVENT: what happened, and every KEY: as log_schema.c lists them. MESSAGE: in words, or
  * NULL. */
 void log_begin(struct log_line *line, struct log *log, enum log_level level, const char *event,
                const char *message);

@@ -42,17 +42,16 @@ static void refuse(struct worker *w, int fd, const struct sockaddr *peer, const 
     char from[NET_ADDR_TEXT], wanted[NET_ADDR_TEXT];
     struct linger reset = {.l_onoff = 1};
     struct log_line line;
-    uint64_t unsaid;
+    struct worker_unsaid unsaid;
     counter_add(&w->counters, COUNTER_ACCEPTED_OUT, 1);
     counter_add(&w->counters, COUNTER_END_REFUSED, 1);
-    if (log_wants(w->log, LOG_WARN) && worker_may_log_refusal(w, &unsaid)) {
+    if (log_wants(w->log, LOG_WARN) && worker_may_log_refusal(w, 0, &unsaid)) {
         log_begin(&line, w->log, LOG_WARN, "refused", why);
         log_text(&line, "outbound", "[capture]");
         log_text(&line, "peer", net_addr_text(peer, from, sizeof from));
         if (to->sa_family != AF_UNSPEC)
             log_text(&line, "destination", net_addr_text(to, wanted, sizeof wanted));
-        if (unsaid != 0)
-            log_number(&line, "not_logged", unsaid);
+        worker_log_unsaid(&line, &unsaid);
         log_end(&line);
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

@@ -73,10 +73,11 @@ void decide_prepare(struct decide *d, const struct session *s)
 /* Begins a line about what matched and has no effect; false: none may be written now. */
 static bool begin_note(const struct session *s, struct log_line *line, const char *event, const char *what)
 {
-    uint64_t unsaid;
-    if (!log_wants(s->worker->log, LOG_INFO) || !worker_may_log_refusal(s->worker, &unsaid))
+    struct worker_unsaid unsaid;
+    if (!log_wants(s->worker->log, LOG_INFO) || !worker_may_log_refusal(s->worker, 0, &unsaid))
         return false;
     log_begin(line, s->worker->log, LOG_INFO, event, what);
+    worker_log_unsaid(line, &unsaid);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include "sidecar/proxy/caller.h"
 #include "sidecar/proxy/codec.h"
 #include "sidecar/proxy/decide.h"
+#include "sidecar/proxy/filehash.h"
 #include "sidecar/proxy/worker.h"
 
 enum { VALUES_MAX = 64, HOST_MAX = 256 };
@@ -470,6 +471,14 @@ static void count_status(struct worker *w, int status)
     counter_add(&w->counters, by_class[class >= 0 && class <= 5 ? class : 0], 1);
 }
 
+/* What makes a refused request the same as another: who sent it, and what refused it. */
+static uint64_t kind_of(const struct session *s, const struct tls_peer *peer, const char *rule)
+{
+    uint64_t hash = filehash_more(FILEHASH_EMPTY, rule, strlen(rule));
+    return peer ? filehash_more(hash, peer->fingerprint, sizeof peer->fingerprint)
+                : filehash_more(hash, &s->inbound, sizeof s->inbound);
+}
+
 static void tell(struct codec *c, struct exchange *e, const struct told *t)
 {
     struct session *s = c->session;
@@ -489,9 +498,14 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
                    [BY_SEQUENCE] = {COUNTER_REQUESTS_SEQUENCE, "sequence"}};
     if (e && e->rule)
         counter_add(&w->counters, refused[e->by].counter, 1);
-    if (!s->runtime->snapshot->config->sidecar.log_requests || !log_wants(w->log, LOG_INFO))
+    struct worker_unsaid unsaid = {0};
+    bool each = s->runtime->snapshot->config->sidecar.log_requests && log_wants(w->log, LOG_INFO);
+    bool blocked = !each && e && e->rule && log_wants(w->log, LOG_WARN) &&
+                   worker_may_log_refusal(w, kind_of(s, peer, e->rule), &unsaid);
+    if (!each && !blocked)
         return;
-    log_begin(&line, w->log, LOG_INFO, "request", e && *e->text ? e->text : NULL);
+    log_begin(&line, w->log, each ? LOG_INFO : LOG_WARN, each ? "request" : "blocked",
+              e && *e->text ? e->text : NULL);
     log_text(&line, s->inbound ? "inbound" : "outbound", session_name(s));
     log_number(&line, "status", (uint64_t)(t->status > 0 ? t->status : 0));
     log_text(&line, "outcome", t->outcome);
@@ -517,6 +531,7 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
         log_number(&line, "first_byte_ms", t->responded_ms - t->began_ms);
     if (t->began_ms != 0)
         log_number(&line, "duration_ms", now - t->began_ms);
+    worker_log_unsaid(&line, &unsaid);
     log_end(&line);
 }
 

@@ -46,6 +46,10 @@ struct proxy {
     uint64_t lists_hash;       /* of what they held when last tried since the configuration was taken */
     bool lists_failed;         /* that attempt failed */
     bool config_failed;        /* the file that is there now cannot be used */
+    struct {
+        char serial[128], sha256[65];
+        uint64_t config;
+    } told; /* in the log, of what is in service; "" and 0: nothing yet */
 
     uv_signal_t sigterm, sigint, sighup;
     uv_timer_t timer; /* start_timeout, then the drain */
@@ -85,8 +89,8 @@ bool proxy_reload(struct proxy *p, const char *why, char *told);
 void proxy_watch_config(struct proxy *p);
 /* The log follows the configuration. */
 void proxy_apply_log_settings(struct proxy *p);
-/* A line on what is in service. */
-void proxy_say_snapshot(const struct proxy *p, const char *why);
+/* A line on what is in service, and on what was before it. */
+void proxy_say_snapshot(struct proxy *p, const char *why);
 
 /* --- status.c --- */
 

@@ -10,23 +10,52 @@
 
 /* --- snapshots --- */
 
-void proxy_say_snapshot(const struct proxy *p, const char *why)
+/* The own certificate, and the one before where it is another. */
+static void say_own(struct proxy *p, struct log_line *line, const struct credentials *own)
+{
+    struct x509 leaf;
+    uint8_t digest[32];
+    char text[512], serial[sizeof p->told.serial], sha256[65];
+    if (own->chain_count == 0 || x509_parse(own->chain[0].data, own->chain[0].size, &leaf) != NULL)
+        return;
+    (void)x509_name_rfc2253(leaf.subject, text, sizeof text);
+    log_text(line, "subject", text);
+    (void)x509_serial_hex(&leaf, serial, sizeof serial);
+    log_text(line, "serial", serial);
+    x509_sha256(leaf.der, digest);
+    (void)x509_hex((struct x509_slice){digest, sizeof digest}, false, sha256, sizeof sha256);
+    log_text(line, "sha256", sha256);
+    if (strcmp(p->told.sha256, sha256) != 0) {
+        log_text(line, "old_serial", p->told.serial);
+        log_text(line, "old_sha256", p->told.sha256);
+        memcpy(p->told.serial, serial, sizeof serial);
+        memcpy(p->told.sha256, sha256, sizeof sha256);
+    }
+    (void)x509_time_text(own->not_after, text, sizeof text);
+    log_text(line, "not_after", text);
+}
+
+static void say_hash(struct log_line *line, const char *key, uint64_t hash)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    log_text(line, key, hash ? text : NULL);
+}
+
+void proxy_say_snapshot(struct proxy *p, const char *why)
 {
     const struct credentials *own = p->snapshot->trust[0].credentials;
+    uint64_t config = p->snapshot->config->hash;
     struct log_line line;
-    struct x509 leaf;
-    char text[512];
     log_begin(&line, p->log, LOG_INFO, "reload", why);
     log_number(&line, "generation", p->snapshot->generation);
-    if (own->chain_count != 0 && x509_parse(own->chain[0].data, own->chain[0].size, &leaf) == NULL) {
-        (void)x509_name_rfc2253(leaf.subject, text, sizeof text);
-        log_text(&line, "subject", text);
-        (void)x509_serial_hex(&leaf, text, sizeof text);
-        log_text(&line, "serial", text);
-        (void)x509_time_text(own->not_after, text, sizeof text);
-        log_text(&line, "not_after", text);
-    }
+    say_own(p, &line, own);
     log_number(&line, "roots", own->root_count);
+    if (config != p->told.config) {
+        say_hash(&line, "config", config);
+        say_hash(&line, "old_config", p->told.config);
+        p->told.config = config;
+    }
     log_end(&line);
     if (own->warnings && *own->warnings)
         log_say(p->log, LOG_WARN, "credentials", "%s", own->warnings);

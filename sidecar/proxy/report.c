@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sidecar/proxy/report.h"
 
+#include <string.h>
+
+#include "sidecar/proxy/filehash.h"
 #include "sidecar/proxy/worker.h"
 
 static const struct {
@@ -48,15 +51,32 @@ static void tls_facts(struct log_line *line, const struct tls_stream *tls)
         log_text(line, "alert_received", tls_alert_name(tls_stream_alert_received(tls)));
 }
 
+/* Who it is and why: what makes a refusal the same as another. */
+static uint64_t kind(const struct session *s, enum session_end end, const char *why)
+{
+    const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
+    const struct tls_peer *peer = tls ? tls_stream_peer(tls) : NULL;
+    const char *name = session_name(s);
+    char address[NET_ADDR_TEXT];
+    uint64_t hash = filehash_more(FILEHASH_EMPTY, &end, sizeof end);
+    hash = filehash_more(hash, name, strlen(name));
+    hash = filehash_more(hash, why ? why : "", why ? strlen(why) : 0);
+    if (peer)
+        return filehash_more(hash, peer->fingerprint, sizeof peer->fingerprint);
+    (void)net_addr_host_text(&s->peer.sa, address, sizeof address);
+    return filehash_more(hash, address, strlen(address));
+}
+
 /* Whether this end is worth its own line now. */
-static bool wanted(const struct session *s, enum session_end end, enum log_level level, uint64_t *unsaid)
+static bool wanted(const struct session *s, enum session_end end, const char *why, enum log_level level,
+                   struct worker_unsaid *unsaid)
 {
     const struct config *config = s->runtime->snapshot->config;
-    *unsaid = 0;
+    *unsaid = (struct worker_unsaid){0};
     if (!log_wants(s->worker->log, level))
         return false;
     if (end == SESSION_END_REFUSED || end == SESSION_END_CONNECT)
-        return worker_may_log_refusal(s->worker, unsaid);
+        return worker_may_log_refusal(s->worker, kind(s, end, why), unsaid);
     return end == SESSION_END_UNTRUSTED || config->sidecar.log_sessions;
 }
 
@@ -68,13 +88,13 @@ void report_session(const struct session *s, enum session_end end, const char *w
     enum log_level level = failed ? LOG_WARN : LOG_INFO;
     struct log_line line;
     char address[NET_ADDR_TEXT];
-    uint64_t unsaid;
+    struct worker_unsaid unsaid;
 
     counter_add(&w->counters, ends[end].counter, 1);
     /* Somebody who connected and went without a byte, a probe of the port, is no news. */
     if (end == SESSION_END_CLOSED && s->inbound && tls == NULL && s->bytes[DOWN] + s->bytes[UP] == 0)
         level = LOG_DEBUG;
-    if (!wanted(s, end, level, &unsaid))
+    if (!wanted(s, end, why, level, &unsaid))
         return;
     log_begin(&line, w->log, level, end == SESSION_END_REFUSED ? "refused" : "session", why);
     log_text(&line, s->inbound ? "inbound" : "outbound", session_name(s));
@@ -93,7 +113,6 @@ void report_session(const struct session *s, enum session_end end, const char *w
     log_number(&line, "bytes_in", s->bytes[DOWN]);
     log_number(&line, "bytes_out", s->bytes[UP]);
     log_number(&line, "duration_ms", uv_now(&w->loop) - s->started);
-    if (unsaid != 0)
-        log_number(&line, "not_logged", unsaid);
+    worker_log_unsaid(&line, &unsaid);
     log_end(&line);
 }

@@ -93,13 +93,31 @@ void worker_recheck_at(struct worker *w, int64_t at)
         (void)uv_timer_start(&w->judge, on_judge, ms, 0);
 }
 
-bool worker_may_log_refusal(struct worker *w, uint64_t *unsaid)
+enum { SAID_MS = 10000 };
+
+/* Whether WHAT has had its lines for now. *REPEATED: how many were left out, where it has not. */
+static bool said_enough(struct worker *w, uint64_t what, uint64_t most, uint64_t *repeated)
 {
-    uint64_t per_second = w->runtime->snapshot->config->sidecar.log_refused_per_second;
+    struct worker_said *s = &w->said[what % WORKER_SAID];
     uint64_t now = uv_now(&w->loop);
-    *unsaid = 0;
-    if (per_second == 0)
-        return true;
+    if (s->what != what) {
+        w->refused_unsaid += s->left_out;
+        *s = (struct worker_said){.what = what, .since = now};
+    }
+    if (now - s->since >= SAID_MS) {
+        s->since = now;
+        s->written = 0;
+    }
+    *repeated = s->left_out;
+    if (s->written < most)
+        return false;
+    s->left_out++;
+    return true;
+}
+
+static bool take_token(struct worker *w, uint64_t per_second)
+{
+    uint64_t now = uv_now(&w->loop);
     double rate = (double)per_second / w->shared->workers;
     double most = rate < 1 ? 1 : rate;
     w->refused_tokens += (double)(now - w->refused_at) * rate / 1000;
@@ -111,9 +129,34 @@ bool worker_may_log_refusal(struct worker *w, uint64_t *unsaid)
         return false;
     }
     w->refused_tokens -= 1;
-    *unsaid = w->refused_unsaid;
+    return true;
+}
+
+bool worker_may_log_refusal(struct worker *w, uint64_t what, struct worker_unsaid *unsaid)
+{
+    uint64_t per_second = w->runtime->snapshot->config->sidecar.log_refused_per_second;
+    *unsaid = (struct worker_unsaid){0};
+    if (per_second == 0)
+        return true;
+    if (what != 0 && said_enough(w, what, (per_second - 1) / w->shared->workers + 1, &unsaid->repeated))
+        return false;
+    if (!take_token(w, per_second))
+        return false;
+    if (what != 0) {
+        w->said[what % WORKER_SAID].written++;
+        w->said[what % WORKER_SAID].left_out = 0;
+    }
+    unsaid->others = w->refused_unsaid;
     w->refused_unsaid = 0;
     return true;
+}
+
+void worker_log_unsaid(struct log_line *line, const struct worker_unsaid *unsaid)
+{
+    if (unsaid->repeated != 0)
+        log_number(line, "repeated", unsaid->repeated);
+    if (unsaid->others != 0)
+        log_number(line, "not_logged", unsaid->others);
 }
 
 struct resolver *worker_resolver(struct worker *w, const char *host)

@@ -44,6 +44,8 @@ struct worker_socket {
     bool fresh; /* not listened on before: to be opened; else one of the sockets that the worker has */
 };
 
+enum { WORKER_SAID = 64 }; /* refusals that are told apart at once */
+
 struct worker_listener {
     struct worker_listener *next;
     struct worker *worker;
@@ -91,10 +93,14 @@ struct worker {
 
     char retry_after[24]; /* of the answer being made */
 
-    /* Lines for refused handshakes: a bucket. */
+    /* Lines for refusals: a bucket, and which ones were written lately. */
     double refused_tokens;
     uint64_t refused_at;
     uint64_t refused_unsaid;
+    struct worker_said {
+        uint64_t what, since; /* ms of the loop */
+        uint64_t written, left_out;
+    } said[WORKER_SAID];
 
     /* Written by the main thread under the mutex, taken by the worker when it wakes. */
     uv_mutex_t mutex;
@@ -145,7 +151,18 @@ void worker_timer_update(struct worker *worker);
 void worker_recheck_at(struct worker *worker, int64_t at);
 /* What looks HOST up; NULL where it is a literal (or a path: NULL), or when memory is out. */
 struct resolver *worker_resolver(struct worker *worker, const char *host);
-/* Whether a line for a refused handshake may be written now. *UNSAID: how many were not, since the last. */
-bool worker_may_log_refusal(struct worker *worker, uint64_t *unsaid);
+
+struct worker_unsaid {
+    uint64_t repeated; /* lines like this one that were not written */
+    uint64_t others;   /* of whatever kind: there were too many at once */
+};
+/*
+ * Whether a line for a refusal may be written now. WHAT stands for all that makes it the same as another
+ * (filehash.h), 0: nothing does; each kind gets as many lines in ten seconds as all of them in one, so that
+ * one caller who comes again and again hides no other. UNSAID: what was left out since the last line.
+ */
+bool worker_may_log_refusal(struct worker *worker, uint64_t what, struct worker_unsaid *unsaid);
+/* Adds that to its line. */
+void worker_log_unsaid(struct log_line *line, const struct worker_unsaid *unsaid);
 
 #endif

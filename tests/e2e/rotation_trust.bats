@@ -48,6 +48,8 @@ fails() { ! "$@"; }
     line=$(grep '"end":"untrusted"' server.log | tail -n 1)
     figure "$line"
     [[ $line == *'revoked'*'keyCompromise'*'CN=a'*"$(serial_of a/tls.crt)"* ]]
+    # It was verified when it was let in, whatever became of it.
+    [[ $line == *'"verified":true'*'"alert_sent":"certificate_revoked"'* ]]
     [ "$(grep '"end":"untrusted"' server.log | grep -vc 'CN=a"')" = 0 ]
     metric_is server 'outrider_sessions_ended_total{reason="untrusted"}' 3
     metric_is server 'outrider_crl_entries{ca=""}' 1
