@@ -169,6 +169,8 @@ static void up(struct http1_conn *c, const char *data, size_t size, const struct
             else if (in->reading == HTTP1_AT_DONE)
                 http1_response_done(c, sink);
         }
+        if (c->result != HTTP1_MORE && used < size)
+            c->service_ok = false; /* what is left answers nobody */
     }
 }
 
@@ -382,8 +384,8 @@ size_t http1_streams(const struct http1_conn *c)
 bool http1_replayable(const struct http1_conn *c)
 {
     const struct http1_in *in = &c->in[HTTP1_UP];
-    return c->open && !c->answered && c->idempotent && c->bodiless && !c->interims &&
-           in->reading == HTTP1_AT_HEAD && !in->part.n;
+    return c->open && !c->answered && c->idempotent && !c->interims && !c->websocket &&
+           c->in[HTTP1_DOWN].reading == HTTP1_AT_DONE && in->reading == HTTP1_AT_HEAD && !in->part.n;
 }
 
 bool http1_reusable(const struct http1_conn *c)

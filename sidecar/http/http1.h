@@ -230,11 +230,12 @@ enum http1_state http1_state(const struct http1_conn *conn);
 size_t http1_streams(const struct http1_conn *conn);
 
 /* Whether the open request could be sent once more to another transport of the same service as if nothing had
- * happened: idempotent, no body, nothing of a response seen. (The session keeps what was emitted.) */
+ * happened: idempotent, complete with its body, nothing of a response seen. (The session keeps what was
+ * emitted.) */
 bool http1_replayable(const struct http1_conn *conn);
 
-/* Whether the service's transport may serve another client's connection later: no request is open on it, and
- * the last response left it usable. */
+/* Whether the service's transport may serve another client's connection later: no request is open on it, the
+ * last one went out whole and its response left the transport usable, with no byte behind it. */
 bool http1_reusable(const struct http1_conn *conn);
 
 /* After HTTP1_CLOSE or HTTP1_ABORT: which side broke what. text is static; "" if nothing was broken. */

@@ -79,7 +79,6 @@ struct http1_conn {
     bool http11 : 1;  /* the client speaks HTTP/1.1 */
     bool closing : 1; /* the client asked to close */
     bool websocket : 1;
-    bool bodiless : 1;
     bool service_keeps : 1; /* by the response's head: the service's transport stays usable */
     bool chunked[2];        /* how the body is framed for each side */
     /* The connection. */

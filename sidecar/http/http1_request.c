@@ -102,7 +102,6 @@ static void open_request(struct http1_conn *c, const struct http1_request *r, co
     c->http11 = r->minor == 1;
     c->closing = r->minor == 0 || c->scratch->head.close;
     c->websocket = r->websocket;
-    c->bodiless = r->body == HTTP1_NO_BODY;
     c->began_ms = sink->now_ms;
     struct http1_in *in = &c->in[HTTP1_DOWN];
     in->reading = r->body == HTTP1_CHUNKED  ? HTTP1_AT_CHUNK_LINE
@@ -162,6 +161,17 @@ static void request_head(struct http1_conn *c, struct http_str block, const stru
         http1_request_done(c, sink);
 }
 
+/* What no request line begins with need not wait for the end of a line that may never come. */
+static bool may_be_request(struct http_str begun, struct http1_fault *fault)
+{
+    size_t method = 0;
+    while (method < begun.n && http_is(begun.p[method], HTTP_TOKEN))
+        method++;
+    if (method < begun.n && (!method || begun.p[method] != ' '))
+        return refused(fault, 400, "a request line without a method");
+    return true;
+}
+
 size_t http1_request_bytes(struct http1_conn *c, const char *data, size_t size, const struct http1_sink *sink)
 {
     struct http1_in *in = &c->in[HTTP1_DOWN];
@@ -184,7 +194,10 @@ size_t http1_request_bytes(struct http1_conn *c, const char *data, size_t size, 
     if (!fault.status) {
         struct http_str block;
         switch (http1_collect(c, in, HTTP1_REQUEST_HEAD, data, size, &used, &block, &fault)) {
-        case HTTP1_GOT_MORE: return used;
+        case HTTP1_GOT_MORE:
+            if (in->part.lines || may_be_request((struct http_str){in->part.p, in->part.n}, &fault))
+                return used;
+            break;
         case HTTP1_GOT_ALL: request_head(c, block, sink); return used;
         case HTTP1_GOT_BAD: break;
         }
@@ -199,6 +212,8 @@ void http1_request_done(struct http1_conn *c, const struct http1_sink *sink)
 {
     if (!c->response_done)
         return;
+    if (!c->answered)
+        c->service_ok = c->service_keeps;
     http1_request_end(c, c->answered ? HTTP1_ANSWERED : HTTP1_COMPLETE, "", sink);
     if (c->last || c->draining)
         http1_finish(c, HTTP1_CLOSE);

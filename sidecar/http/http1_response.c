@@ -115,8 +115,8 @@ size_t http1_response_bytes(struct http1_conn *c, const char *data, size_t size,
 void http1_response_done(struct http1_conn *c, const struct http1_sink *sink)
 {
     c->response_done = true;
-    c->service_ok = c->service_keeps;
     bool over = c->in[HTTP1_DOWN].reading == HTTP1_AT_DONE;
+    c->service_ok = c->service_keeps && over;
     if (over)
         http1_request_end(c, HTTP1_COMPLETE, "", sink);
     else if (!c->service_keeps)

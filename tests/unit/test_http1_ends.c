@@ -285,9 +285,83 @@ static void service_lost(void **state)
     assert_false(http1_replayable(d.conn));
     drive_free(&d);
     drive_init(&d);
-    assert_int_equal(drive_text(&d, DOWN, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1"),
+    assert_int_equal(drive_text(&d, DOWN, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n1"),
                      HTTP1_MORE);
     assert_false(http1_replayable(d.conn));
+    assert_int_equal(drive_text(&d, DOWN, "2"), HTTP1_MORE);
+    assert_true(http1_replayable(d.conn));
+    drive_free(&d);
+}
+
+/* The service's transport goes to another client only when nothing of this one's is left on it. */
+static void reusable(void **state)
+{
+    (void)state;
+    static const char post[] = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\na";
+    struct drive d;
+    /* answered early, and the client goes before the request is whole */
+    drive_init(&d);
+    assert_int_equal(drive_text(&d, DOWN, post), HTTP1_MORE);
+    assert_int_equal(drive_text(&d, UP, ok), HTTP1_MORE);
+    assert_false(http1_reusable(d.conn));
+    assert_int_equal(drive_eof(&d, DOWN), HTTP1_CLOSE);
+    assert_false(http1_reusable(d.conn));
+    drive_free(&d);
+    /* answered early, and then whole */
+    drive_init(&d);
+    assert_int_equal(drive_text(&d, DOWN, post), HTTP1_MORE);
+    assert_int_equal(drive_text(&d, UP, ok), HTTP1_MORE);
+    assert_int_equal(drive_text(&d, DOWN, "bcd"), HTTP1_MORE);
+    assert_true(http1_reusable(d.conn));
+    assert_int_equal(drive_eof(&d, DOWN), HTTP1_CLOSE);
+    assert_true(http1_reusable(d.conn));
+    drive_free(&d);
+    /* the client asked to close: what follows the response in the same bytes is not lost sight of */
+    drive_init(&d);
+    assert_int_equal(drive_text(&d, DOWN, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+                     HTTP1_MORE);
+    assert_int_equal(drive_text(&d, UP, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiH"), HTTP1_CLOSE);
+    assert_false(http1_reusable(d.conn));
+    drive_free(&d);
+    drive_init(&d);
+    assert_int_equal(drive_text(&d, DOWN, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+                     HTTP1_MORE);
+    assert_int_equal(drive_text(&d, UP, ok), HTTP1_CLOSE);
+    assert_true(http1_reusable(d.conn));
+    drive_free(&d);
+    /* in mid-response */
+    drive_init(&d);
+    assert_int_equal(drive_text(&d, DOWN, get), HTTP1_MORE);
+    assert_int_equal(drive_text(&d, UP, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh"), HTTP1_MORE);
+    assert_int_equal(drive_eof(&d, DOWN), HTTP1_MORE);
+    assert_false(http1_reusable(d.conn));
+    drive_free(&d);
+}
+
+/* Bytes that no request begins with are refused at once, wherever they are cut; nobody waits for a line's
+ * end. */
+static void not_a_request(void **state)
+{
+    (void)state;
+    static const char *const begins[] = {"\x16\x03\x01", "\x80", "{\"a\"", "*1\r", " GET", "GET\t/", "a:b"};
+    for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++) {
+        for (size_t step = 1; step < 40; step += 38) {
+            struct drive d;
+            drive_init(&d);
+            for (size_t at = 0; begins[i][at] && d.result == HTTP1_MORE; at += step)
+                drive_feed(&d, DOWN, begins[i] + at,
+                           strlen(begins[i] + at) < step ? strlen(begins[i] + at) : step);
+            if (d.result != HTTP1_CLOSE)
+                fail_msg("%s", begins[i]);
+            starts_with(OUT(d, DOWN), "HTTP/1.1 400 Bad Request\r\n");
+            drive_free(&d);
+        }
+    }
+    struct drive d;
+    drive_init(&d);
+    assert_int_equal(drive_text(&d, DOWN, "VERSION-CONTROL"), HTTP1_MORE);
+    assert_int_equal(drive_text(&d, DOWN, " /\x7f"),
+                     HTTP1_MORE); /* the whole line is looked at when it is there */
     drive_free(&d);
 }
 
@@ -315,8 +389,9 @@ static void idle_is_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(early_response), cmocka_unit_test(drained),      cmocka_unit_test(timeouts),
-        cmocka_unit_test(client_ends),    cmocka_unit_test(service_lost), cmocka_unit_test(idle_is_small),
+        cmocka_unit_test(early_response), cmocka_unit_test(drained),       cmocka_unit_test(timeouts),
+        cmocka_unit_test(client_ends),    cmocka_unit_test(service_lost),  cmocka_unit_test(reusable),
+        cmocka_unit_test(not_a_request),  cmocka_unit_test(idle_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
