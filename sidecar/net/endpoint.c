@@ -2,6 +2,7 @@
 #include "sidecar/net/endpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -280,6 +281,19 @@ void endpoint_close(struct endpoint *ep)
     ep->open = false;
     ep->reading = false;
     uv_close(&ep->uv.handle, on_closed);
+}
+
+int endpoint_release(struct endpoint *ep)
+{
+    uv_os_fd_t fd;
+    int err = uv_fileno(&ep->uv.handle, &fd);
+    if (err != 0)
+        return err;
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (own < 0)
+        return -errno;
+    endpoint_close(ep);
+    return own;
 }
 
 void endpoint_reset(struct endpoint *ep)

@@ -93,6 +93,13 @@ size_t endpoint_unsent(const struct endpoint *ep);
 /* FIN after what is queued. */
 void endpoint_shutdown(struct endpoint *ep);
 
+/*
+ * Gives the connection away: EP is closed as by endpoint_close(), but the connection goes on under the
+ * descriptor that is returned, the caller's. Only with nothing queued. Negative: a UV_ error, and EP is as it
+ * was.
+ */
+int endpoint_release(struct endpoint *ep) __attribute__((warn_unused_result));
+
 /* Closes; what is queued is dropped, what the kernel has still goes out. `closed` follows. */
 void endpoint_close(struct endpoint *ep);
 /* The same by RST: what the peer has not received yet may be lost. */

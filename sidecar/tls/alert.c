@@ -56,6 +56,12 @@ const uint8_t *tls_wolfssl_alpn_offered(const WOLFSSL *ssl, size_t *size)
     return *size > 0 ? ssl->alpn_peer_requested : NULL;
 }
 
+bool tls_wolfssl_between_records(const WOLFSSL *ssl)
+{
+    return ssl->buffers.inputBuffer.length == ssl->buffers.inputBuffer.idx &&
+           ssl->buffers.clearOutputBuffer.length == 0;
+}
+
 bool tls_wolfssl_extended_master_secret(const WOLFSSL *ssl)
 {
     return IsAtLeastTLSv1_3(ssl->version) || ssl->options.haveEMS;

@@ -58,6 +58,9 @@ WOLFSSL_SESSION *tls_wolfssl_take_ticket(WOLFSSL *ssl, size_t max);
 /* Frees what a finished handshake leaves behind and an open connection never needs. */
 void tls_wolfssl_shrink(WOLFSSL *ssl);
 
+/* Nothing of a record has come of which the rest has not. */
+bool tls_wolfssl_between_records(const WOLFSSL *ssl);
+
 /* Appends an alert by the send callback, under whatever keys are in use. */
 void tls_wolfssl_send_alert(WOLFSSL *ssl, bool fatal, enum tls_alert alert);
 

@@ -441,6 +441,12 @@ bool tls_stream_pending(const struct tls_stream *s)
     return s->state == OPEN && wolfSSL_pending(s->wolfssl) > 0;
 }
 
+bool tls_stream_rests(const struct tls_stream *s)
+{
+    return s->state == OPEN && !s->closed_by_us && !s->closed_by_peer && !tls_stream_pending(s) &&
+           tls_wolfssl_between_records(s->wolfssl);
+}
+
 size_t tls_stream_out_bound(size_t size)
 {
     /* One record more: an answer to a key update, or the sequence number's limit, may go first. */

@@ -103,6 +103,12 @@ enum tls_result tls_stream_read(struct tls_stream *stream, uint8_t *data, size_t
 /* Whether a read would give plaintext without more input. */
 bool tls_stream_pending(const struct tls_stream *stream);
 
+/*
+ * Whether the stream is open, neither side has said that it ends, and nothing has been received that was not
+ * read, not even a part of a record.
+ */
+bool tls_stream_rests(const struct tls_stream *stream);
+
 /* Room in out that a write of SIZE bytes may need. */
 size_t tls_stream_out_bound(size_t size);
 

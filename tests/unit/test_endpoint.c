@@ -279,6 +279,32 @@ static void a_reset_is_sent(void **state)
     assert_int_equal(errno, ECONNRESET);
 }
 
+/* What has arrived and was not read belongs to whoever has the connection next. */
+static void a_connection_that_is_given_away_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t buffer[16];
+    endpoint_read_start(&f->ep);
+    far_send(f, 0, 10);
+    TURN_UNTIL(f, f->received == 10);
+    int fd = endpoint_release(&f->ep);
+    assert_true(fd >= 0);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    far_send(f, 10, 6);
+    TURN_UNTIL(f, f->closes == 1);
+    assert_int_equal(f->received, 10);
+    assert_int_equal(f->ends, 0);
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, 5000), 1);
+    assert_int_equal(read(fd, buffer, sizeof buffer), 6);
+    assert_int_equal(buffer[0], byte_at(10));
+    assert_int_equal(write(fd, buffer, 1), 1);
+    ready.fd = f->far;
+    assert_int_equal(poll(&ready, 1, 5000), 1);
+    assert_int_equal(read(f->far, buffer, sizeof buffer), 1);
+    (void)close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -291,6 +317,7 @@ int main(void)
         TEST(stopped_reads_nothing),
         TEST(one_endpoint_does_not_hold_the_loop),
         TEST(a_reset_is_sent),
+        TEST(a_connection_that_is_given_away_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
