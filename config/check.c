@@ -229,6 +229,13 @@ static bool check_outbound(struct config_build *b, size_t i)
             b, CONFIG_ERROR, s, "connect", NULL,
             "with neither server_name nor allow_san, anybody whom the CA knows could answer for %s",
             out->connect.text);
+    static const char *const http_only[] = {"pool_size",        "pool_idle",       "pool_age",
+                                            "pool_for",         "request_timeout", "response_timeout",
+                                            "keepalive_timeout"};
+    for (size_t k = 0; !out->http && k < sizeof http_only / sizeof *http_only; k++)
+        if (config_build_entry(s, http_only[k]))
+            config_build_tell(b, CONFIG_WARNING, s, http_only[k], NULL,
+                              "%s has no effect without protocol = http", http_only[k]);
     if (out->listen.kind == CONFIG_ADDR_IP && !loopback(&out->listen))
         config_build_tell(
             b, CONFIG_WARNING, s, "listen", NULL,

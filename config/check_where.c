@@ -6,23 +6,25 @@
 #include "config/build.h"
 #include "config/report.h"
 
-static void check_names(struct config_build *b, const struct config_strings *names)
+static void check_names(struct config_build *b, const struct config_strings *names, bool inbound)
 {
     const struct config *c = b->config;
+    size_t count = inbound ? c->inbound_count : c->outbound_count;
     for (size_t i = 0; i < names->count; i++) {
         const char *name = names->item[i];
         struct config_nearest n;
         bool found = false;
         config_nearest_begin(&n, name, strlen(name));
-        for (size_t j = 0; j < c->inbound_count && !found; j++) {
-            if (!c->inbound[j].name)
+        for (size_t j = 0; j < count && !found; j++) {
+            const char *known = inbound ? c->inbound[j].name : c->outbound[j].name;
+            if (!known)
                 continue;
-            found = strcmp(c->inbound[j].name, name) == 0;
-            config_nearest_feed(&n, c->inbound[j].name);
+            found = strcmp(known, name) == 0;
+            config_nearest_feed(&n, known);
         }
         if (!found)
             config_report_add(b->report, CONFIG_ERROR, names->place[i], (unsigned)strlen(name), n.best,
-                              "there is no [inbound %s]", name);
+                              "there is no [%s %s]", inbound ? "inbound" : "outbound", name);
     }
 }
 
@@ -66,17 +68,17 @@ static void check_limits(struct config_build *b, bool *told)
 {
     for (size_t i = 0; i < b->config->ratelimit_count; i++) {
         const struct config_ratelimit *r = &b->config->ratelimit[i];
-        check_names(b, &r->inbound);
+        check_names(b, &r->inbound, true);
         need_http(b, b->origin[SECTION_RATELIMIT][i], &r->inbound, told);
     }
     for (size_t i = 0; i < b->config->sequence_count; i++) {
         const struct config_sequence *q = &b->config->sequence[i];
-        check_names(b, &q->inbound);
+        check_names(b, &q->inbound, true);
         if (q->enabled)
             need_http(b, b->origin[SECTION_SEQUENCE][i], &q->inbound, told);
     }
     for (size_t i = 0; i < b->config->quarantine_count; i++)
-        check_names(b, &b->config->quarantine[i].inbound);
+        check_names(b, &b->config->quarantine[i].inbound, true);
 }
 
 /* What frames a message or belongs to one hop cannot come from an expression (RFC 9110, section 7.6.1). */
@@ -97,8 +99,10 @@ static void check_headers(struct config_build *b, bool *told)
     for (size_t i = 0; i < b->config->headers_count; i++) {
         const struct config_headers *h = &b->config->headers[i];
         const struct config_lines_section *s = b->origin[SECTION_HEADERS][i];
-        check_names(b, &h->inbounds);
-        need_http(b, s, &h->inbounds, told);
+        check_names(b, &h->inbounds, true);
+        check_names(b, &h->outbounds, false);
+        if (h->outbounds.count == 0 || h->inbounds.count != 0)
+            need_http(b, s, &h->inbounds, told);
         for (size_t j = 0; j < h->request_count; j++)
             check_header(b, &h->request[j]);
         for (size_t j = 0; j < h->response_count; j++)
@@ -141,9 +145,9 @@ bool config_check_where(struct config_build *b)
     if (!told)
         return false;
     for (size_t i = 0; i < b->config->ca_count; i++)
-        check_names(b, &b->config->ca[i].inbounds);
+        check_names(b, &b->config->ca[i].inbounds, true);
     for (size_t i = 0; i < b->config->rule_count; i++)
-        check_names(b, &b->config->rule[i].inbound);
+        check_names(b, &b->config->rule[i].inbound, true);
     check_limits(b, told);
     check_headers(b, told);
     check_nobody(b);

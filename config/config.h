@@ -105,6 +105,12 @@ struct config_ranges {
 
 enum config_client_auth { CONFIG_CLIENT_AUTH_REQUIRE, CONFIG_CLIENT_AUTH_REQUEST, CONFIG_CLIENT_AUTH_NONE };
 enum config_protocol { CONFIG_PROTOCOL_AUTO, CONFIG_PROTOCOL_TCP, CONFIG_PROTOCOL_HTTP };
+/* The same as enum headers_traceparent. */
+enum config_traceparent {
+    CONFIG_TRACEPARENT_PASS,
+    CONFIG_TRACEPARENT_SAMPLED,
+    CONFIG_TRACEPARENT_UNSAMPLED,
+};
 enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARN, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
 enum config_proxy_in { CONFIG_PROXY_IN_OFF, CONFIG_PROXY_IN_REQUIRE };
@@ -168,6 +174,7 @@ struct config_sidecar {
     enum config_log_level log_level;
     bool log_sessions;               /* a line for each session that ends */
     bool log_requests;               /* a line for each HTTP request */
+    uint64_t log_requests_every;     /* of those that went well, each how manieth has a line */
     uint64_t log_refused_per_second; /* lines for refused handshakes, then counted; 0: no limit */
 };
 
@@ -255,7 +262,14 @@ struct config_outbound {
     struct config_strings allow_san; /* none: server_name must be a SAN */
     enum config_proxy_out proxy_out; /* sent to the peer inside TLS */
     struct config_strings alpn;
-    bool http; /* protocol = tcp | http */
+    bool http;          /* protocol = http: requests are looked at, and idle connections kept for others */
+    bool pool_any;      /* pool_for = any: requests that cannot be repeated go out on those, too */
+    uint64_t pool_size; /* idle connections, each worker; 0: none */
+    uint64_t pool_idle; /* ms that one is kept */
+    uint64_t pool_age;  /* ms after which one is not kept any more; 0: off */
+    uint64_t request_timeout;   /* as an inbound's */
+    uint64_t response_timeout;  /* likewise */
+    uint64_t keepalive_timeout; /* likewise */
     struct config_limits limits;
 };
 
@@ -363,8 +377,11 @@ struct config_headers {
     struct config_strings trusted_proxy_san; /* callers whose own XFCC may be kept */
     bool x_forwarded_for;
     bool x_forwarded_proto;
-    bool forwarded;                  /* RFC 7239 */
-    struct config_strings inbounds;  /* names; none: every inbound */
+    bool forwarded; /* RFC 7239 */
+    enum config_traceparent traceparent;
+    bool request_id;                 /* make X-Request-Id where it is absent or malformed */
+    struct config_strings inbounds;  /* names; none: every inbound, or none where there are outbounds */
+    struct config_strings outbounds; /* names; none: every outbound, or none where there are inbounds */
     struct config_strings hostnames; /* exact or *.suffix, lower-case; none: every host */
     uint64_t max_value;              /* bytes of one header value; what is larger is left out */
     struct config_header *request;   /* to the service */

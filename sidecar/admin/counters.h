@@ -52,6 +52,22 @@
     ROW(REQUESTS_LIMITED, "by=\"ratelimit\"")                                                      \
     ROW(REQUESTS_QUARANTINE, "by=\"quarantine\"")                                                  \
     ROW(REQUESTS_SEQUENCE, "by=\"sequence\"")                                                      \
+    FAMILY("requests_repeated_total", "counter",                                                   \
+           "HTTP requests sent once more because the idle connection they began on had ended.")    \
+    ROW(REQUESTS_REPEATED, "")                                                                     \
+    FAMILY("peer_connections_total", "counter",                                                    \
+           "Connections to peers that HTTP requests were given, by where they came from.")         \
+    ROW(PEER_CONNECTIONS_NEW, "from=\"handshake\"")                                                \
+    ROW(PEER_CONNECTIONS_POOL, "from=\"pool\"")                                                    \
+    FAMILY("pool_idle_connections", "gauge", "Idle connections to peers, kept for reuse.")         \
+    ROW(POOL_IDLE, "")                                                                             \
+    FAMILY("pool_closed_total", "counter", "Idle connections to peers that were closed, by why.")  \
+    ROW(POOL_CLOSED_PEER, "reason=\"peer\"")                                                       \
+    ROW(POOL_CLOSED_AGE, "reason=\"age\"")                                                         \
+    ROW(POOL_CLOSED_FULL, "reason=\"full\"")                                                       \
+    ROW(POOL_CLOSED_RELOAD, "reason=\"reload\"")                                                   \
+    ROW(POOL_CLOSED_UNTRUSTED, "reason=\"untrusted\"")                                             \
+    ROW(POOL_CLOSED_DRAIN, "reason=\"drain\"")                                                     \
     FAMILY("quarantined_total", "counter", "Certificates that went into quarantine.")              \
     ROW(QUARANTINED, "")                                                                           \
     FAMILY("headers_left_out_total", "counter", "Header values over the budget, not sent.")        \

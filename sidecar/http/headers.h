@@ -55,6 +55,12 @@ enum headers_xfcc { /* the same as enum config_xfcc_mode */
                     HEADERS_ALWAYS_FORWARD_ONLY,
 };
 
+enum headers_traceparent { /* the same as enum config_traceparent */
+                           HEADERS_TRACEPARENT_PASS,
+                           HEADERS_TRACEPARENT_SAMPLED,
+                           HEADERS_TRACEPARENT_UNSAMPLED,
+};
+
 /* One [headers] section. Texts are not copied: they must outlive the plan. */
 struct headers_plan {
     unsigned forward;
@@ -62,8 +68,10 @@ struct headers_plan {
     bool x_forwarded_for;
     bool x_forwarded_proto;
     bool forwarded;
-    size_t max_value;           /* bytes; a value beyond is left out */
-    const char *const *request; /* names of request.NAME */
+    enum headers_traceparent traceparent; /* what is made where there is none that is well-formed */
+    bool request_id;                      /* likewise */
+    size_t max_value;                     /* bytes; a value beyond is left out */
+    const char *const *request;           /* names of request.NAME */
     size_t request_count;
     const char *const *response; /* names of response.NAME */
     size_t response_count;
@@ -81,7 +89,7 @@ struct headers_caller {
     const char *proto;   /* https or http */
 };
 
-enum { HEADERS_ADD_MAX = 160 };
+enum { HEADERS_ADD_MAX = 160, HEADERS_TRACEPARENT = 55, HEADERS_UUID = 36, HEADERS_REQUEST_ID_MAX = 128 };
 
 /* What is to be added. Big: one per thread. */
 struct headers_out {
@@ -90,6 +98,8 @@ struct headers_out {
     unsigned left_out; /* values over the budget or of forbidden bytes, and fields without room */
     char *text;        /* owned; room for values put together */
     size_t room;
+    uint64_t random[2]; /* state of a generator; 0: not seeded yet */
+    char made[HEADERS_TRACEPARENT + HEADERS_UUID];
 };
 void headers_out_clear(struct headers_out *out); /* frees; zero-initialised is fine */
 
@@ -101,6 +111,19 @@ void headers_out_clear(struct headers_out *out); /* frees; zero-initialised is f
 void headers_request(const struct headers_names *names, const struct headers_plan *plan,
                      const struct headers_caller *caller, struct http_str host, const struct http_str *values,
                      struct http_field *fields, size_t nfields, struct headers_out *out);
+
+/* What tells a request from all others, for the log; p NULL: it has none. */
+struct headers_ids {
+    struct http_str traceparent, request_id;
+};
+
+/*
+ * Finds Traceparent (W3C Trace Context) and X-Request-Id among FIELDS and what OUT has, sets drop in
+ * malformed ones where PLAN has them made, and a tracestate beside, and adds to OUT what PLAN has made. PLAN
+ * may be NULL. To be called after headers_request(), or with an empty OUT.
+ */
+void headers_identify(const struct headers_plan *plan, struct http_field *fields, size_t nfields,
+                      struct headers_out *out, struct headers_ids *ids);
 
 /* Plans a response: drops the service's own fields of the plan's response names, adds VALUES under them. */
 void headers_response(const struct headers_plan *plan, const struct http_str *values,

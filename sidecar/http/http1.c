@@ -313,6 +313,8 @@ enum http1_result http1_service_lost(struct http1_conn *c, int status, const cha
     struct http1_verdict verdict = {.status = status, .message = {message, strlen(message)}};
     c->last =
         c->closing || c->draining || c->in[HTTP1_DOWN].reading != HTTP1_AT_DONE || !sink->calls->service_done;
+    if (sink->calls->answer)
+        sink->calls->answer(sink->ctx, c->user, &verdict);
     http1_write_answer(c, &verdict, sink);
     c->responded_ms = sink->now_ms;
     http1_request_end(c, HTTP1_ANSWERED, why, sink);

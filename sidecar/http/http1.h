@@ -135,6 +135,10 @@ struct http1_calls {
      * transport and feed nothing more from it. What is emitted for HTTP1_UP after this call wants a new one.
      * NULL: the client's connection is closed with the service's. */
     void (*service_done)(void *ctx);
+    /* An answer of the codec's own is about to be written, because the service was lost or either side broke
+     * the protocol: its message and type may be given another form. USER: the request's; NULL if its head was
+     * never complete. What VERDICT points to must stay valid until the call into the codec returns. */
+    void (*answer)(void *ctx, void *user, struct http1_verdict *verdict);
 };
 
 struct http1_sink {

@@ -262,6 +262,8 @@ void http1_refuse(struct http1_conn *c, enum http1_outcome outcome, int status, 
         struct http1_verdict verdict = {
             .status = status, .message = {text, n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1}};
         c->last = true;
+        if (sink->calls->answer)
+            sink->calls->answer(sink->ctx, c->user, &verdict);
         http1_write_answer(c, &verdict, sink);
         c->responded_ms = sink->now_ms;
         c->why_status = (uint16_t)status;

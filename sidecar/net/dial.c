@@ -150,6 +150,20 @@ static void error_text(const struct dial *d, bool timed_out, char *out, size_t s
     snprintf(out, size, "connect to %s%s: %s", target, where, cause);
 }
 
+enum dial_fault dial_fault(const char *error)
+{
+    const char *cause = strrchr(error, ':');
+    if (!cause)
+        return DIAL_OTHER;
+    if (strncmp(error, "connect to ", 11) != 0)
+        return DIAL_NO_NAME;
+    if (strstr(cause, "timed out"))
+        return DIAL_TIMED_OUT;
+    char refused[96];
+    uv_strerror_r(UV_ECONNREFUSED, refused, sizeof(refused));
+    return strcmp(cause + 2, refused) == 0 ? DIAL_REFUSED : DIAL_OTHER;
+}
+
 static void finish_badly(struct dial *d, bool timed_out)
 {
     dial_cb cb = d->cb;

@@ -47,6 +47,15 @@ typedef void (*dial_cb)(void *arg, int fd, const char *error, const struct socka
 struct dial *dial_start(uv_loop_t *loop, struct resolver *resolver, const struct dial_target *target,
                         uint64_t timeout_ms, dial_cb cb, void *arg) __attribute__((warn_unused_result));
 
+/* Which kind of failure an ERROR of dial_cb tells. */
+enum dial_fault {
+    DIAL_TIMED_OUT,
+    DIAL_NO_NAME, /* it cannot be looked up, for whatever reason */
+    DIAL_REFUSED,
+    DIAL_OTHER,
+};
+enum dial_fault dial_fault(const char *error);
+
 /* Gives up; CB is not called. Only before CB was called. NULL is fine. */
 void dial_cancel(struct dial *dial);
 

@@ -98,7 +98,7 @@ static void dispatch(struct codec *c, enum session_side side, const uint8_t *dat
     struct session *s = c->session;
     if (s->state != SESSION_RELAY || size == 0)
         return;
-    if (side == UP && !s->leg[UP].ep.open)
+    if (side == UP && !session_has_service(s))
         hold(c, data, size);
     else
         relay_send(s, side, data, size);
@@ -151,9 +151,12 @@ static void forget(struct codec *c)
 static void keep(struct codec *c)
 {
     const struct codec_shared *shared = shared_of(c);
-    if (c->mark == SIZE_MAX || c->kind != CODEC_HTTP1 || !c->session->leg[UP].ep.open ||
-        !http1_replayable(c->http1))
+    if (c->mark == SIZE_MAX || c->kind != CODEC_HTTP1 || !http1_replayable(c->http1))
         return;
+    bool there = session_has_service(c->session);
+    c->repeatable = there || (c->mark == 0 && c->held_size == 0);
+    if (!there)
+        return; /* it will be what is held */
     forget(c);
     c->kept_size = shared->gathered[UP] - c->mark;
     c->kept = malloc(c->kept_size + 1);
@@ -165,12 +168,32 @@ static void request1(void *ctx, struct http1_request *request, struct http1_verd
 {
     struct codec *c = ctx;
     c->mark = shared_of(c)->gathered[UP];
+    c->repeatable = c->fresh = false;
     exchange_request1(ctx, request, verdict);
+}
+
+/* Keep-Alive: timeout=SECONDS, which is how some servers say when they will end an idle connection. */
+static void note_keep_alive(struct codec *c, const struct http1_response *r)
+{
+    enum { MARGIN = 1000 /* ms: their clock began earlier than ours */ };
+    c->keep_alive = UINT64_MAX;
+    for (size_t i = 0; !c->session->inbound && i < r->nfields; i++) {
+        const struct http_field *f = &r->fields[i];
+        if (f->name.n != 10 || memcmp(f->name.p, "keep-alive", 10) != 0)
+            continue;
+        const char *at = memmem(f->value.p, f->value.n, "timeout=", 8);
+        uint64_t seconds = 0;
+        for (at = at ? at + 8 : NULL; at && at < f->value.p + f->value.n && *at >= '0' && *at <= '9'; at++)
+            seconds = seconds < 1000000 ? seconds * 10 + (uint64_t)(*at - '0') : seconds;
+        if (at)
+            c->keep_alive = seconds * 1000 > MARGIN ? seconds * 1000 - MARGIN : 0;
+    }
 }
 
 static void response1(void *ctx, struct http1_response *response)
 {
     forget(ctx);
+    note_keep_alive(ctx, response);
     exchange_response1(ctx, response);
 }
 
@@ -184,11 +207,11 @@ static void service_done1(void *ctx)
 {
     struct codec *c = ctx;
     flush(c, UP);
-    endpoint_close(&c->session->leg[UP].ep);
+    session_drop_service(c->session);
 }
 
 static const struct http1_calls calls1 = {
-    emit1, request1, response1, exchange_trailer1, end1, service_done1,
+    emit1, request1, response1, exchange_trailer1, end1, service_done1, exchange_answer1,
 };
 static const struct http2_calls calls2 = {
     emit2, exchange_request2, exchange_response2, exchange_trailer2, exchange_end2,
@@ -272,10 +295,13 @@ struct codec *codec_new(struct session *s, enum codec_kind kind)
     c->session = s;
     c->kind = kind;
     c->mark = SIZE_MAX;
+    c->keep_alive = UINT64_MAX;
     if (kind == CODEC_HTTP1)
         c->http1 = http1_conn_new(&w->codec->limits1, w->codec->scratch1);
     else
         c->http2 = http2_conn_new(&w->codec->limits2, w->codec->scratch2);
+    if (c->http1 && w->leaving && !s->inbound)
+        http1_drain(c->http1, false);
     if (c->http1 || c->http2)
         return c;
     free(c);
@@ -308,6 +334,8 @@ static bool replay(struct codec *c)
     c->held_size = c->kept_size;
     c->kept = NULL;
     c->wanted = true;
+    c->fresh = true;
+    counter_add(&c->session->worker->counters, COUNTER_REQUESTS_REPEATED, 1);
     settle(c, MORE);
     return true;
 }
@@ -346,7 +374,7 @@ void codec_end(struct codec *c, enum session_side side)
         result = result2(http2_eof(c->http2, side == DOWN ? HTTP2_DOWN : HTTP2_UP, &sink));
     }
     if (side == UP && result == MORE)
-        endpoint_close(&s->leg[UP].ep);
+        session_drop_service(s);
     settle(c, result);
 }
 
@@ -372,9 +400,15 @@ void codec_connected(struct codec *c)
     size_t size = c->held_size;
     c->held = NULL;
     c->held_size = 0;
+    bool keeps = s->leg[UP].pooled && c->repeatable && c->kept == NULL;
+    if (keeps) {
+        c->kept = held;
+        c->kept_size = size;
+    }
     if (size != 0)
         relay_send(s, UP, held, size);
-    free(held);
+    if (!keeps)
+        free(held);
     if (s->state == SESSION_RELAY)
         relay_pace(s);
 }
@@ -420,11 +454,46 @@ bool codec_blocked(const struct codec *c, enum session_side side)
     return c->kind == CODEC_HTTP1 && http1_blocked(c->http1, side == DOWN ? HTTP1_DOWN : HTTP1_UP);
 }
 
+bool codec_may_reuse(const struct codec *c)
+{
+    const struct session *s = c->session;
+    return c->kind == CODEC_HTTP1 && !c->fresh &&
+           (c->repeatable || s->runtime->outbound[s->index].config->pool_any);
+}
+
+bool codec_reusable(const struct codec *c)
+{
+    return c->kind == CODEC_HTTP1 && c->held_size == 0 && http1_reusable(c->http1);
+}
+
+uint64_t codec_keep_alive(const struct codec *c)
+{
+    return c->keep_alive;
+}
+
+bool codec_alpn_contradicts(const struct codec *c, const char *alpn)
+{
+    return (alpn && strcmp(alpn, "h2") == 0) != (c->kind == CODEC_HTTP2);
+}
+
+/* How long what may take: of the inbound or outbound. */
+struct patience {
+    uint64_t request_timeout, response_timeout, keepalive_timeout;
+};
+
+static struct patience patience_of(const struct session *s)
+{
+    if (s->inbound) {
+        const struct config_inbound *in = s->runtime->inbound[s->index].config;
+        return (struct patience){in->request_timeout, in->response_timeout, in->keepalive_timeout};
+    }
+    const struct config_outbound *out = s->runtime->outbound[s->index].config;
+    return (struct patience){out->request_timeout, out->response_timeout, out->keepalive_timeout};
+}
+
 uint64_t codec_deadline(const struct codec *c)
 {
-    if (!c->session->inbound)
-        return 0;
-    const struct config_inbound *config = c->session->runtime->inbound[c->session->index].config;
+    const struct patience patience = patience_of(c->session), *config = &patience;
     if (c->kind == CODEC_HTTP2)
         return config->keepalive_timeout && http2_streams(c->http2) == 0
                    ? c->session->activity + config->keepalive_timeout

@@ -25,6 +25,7 @@ struct codec_shared {
     uint8_t *gather[2]; /* what was emitted for a side and not sent yet; ENDPOINT_BUFFER bytes each */
     size_t gathered[2];
     struct headers_out out;
+    char answer[512]; /* body of the answer being made */
 };
 
 struct codec_shared *codec_shared_new(void) __attribute__((warn_unused_result)); /* NULL without memory */
@@ -37,13 +38,17 @@ struct codec {
     struct http2_conn *http2;
     uint8_t *held; /* emitted for the service while there is no transport to it; heap */
     size_t held_size;
-    uint8_t
-        *kept; /* the open request, to be sent once more should the service end an idle connection just now */
+    /* The open request, to be sent once more should the service end an idle connection just now. */
+    uint8_t *kept;
     size_t kept_size;
-    size_t mark; /* where the request just judged begins in what is gathered for the service; SIZE_MAX:
-                    nowhere */
-    bool wanted; /* the service's transport is wanted, and to be dialled once the old one has closed */
-    bool ending; /* CLOSE or ABORT came: nothing is fed any more */
+    uint64_t
+        keep_alive;  /* ms that the service says it keeps an idle connection; UINT64_MAX: it does not say */
+    size_t mark;     /* where the request just judged begins in what is gathered for the service; SIZE_MAX:
+                        nowhere */
+    bool repeatable; /* the open request was whole when it came, and may be sent twice */
+    bool fresh;      /* the open request was sent once already: now by a transport of its own */
+    bool wanted;     /* the service's transport is wanted, and to be dialled once the old one has closed */
+    bool ending;     /* CLOSE or ABORT came: nothing is fed any more */
 };
 
 /*
@@ -72,6 +77,14 @@ void codec_service_closed(struct codec *codec);
 void codec_drain(struct codec *codec, bool now);
 /* The deadline of codec_deadline() has passed. */
 void codec_timeout(struct codec *codec);
+
+/* Outbound: whether the request that waits for a transport may have one that lay idle. */
+bool codec_may_reuse(const struct codec *codec);
+/* Outbound: whether the transport may go to another session's requests, and for how many ms at most. */
+bool codec_reusable(const struct codec *codec);
+uint64_t codec_keep_alive(const struct codec *codec);
+/* Whether the protocol agreed on by ALPN (NULL: none was) is another than the one spoken. */
+bool codec_alpn_contradicts(const struct codec *codec, const char *alpn);
 
 /* Whether reading from SIDE has to wait. */
 bool codec_blocked(const struct codec *codec, enum session_side side);

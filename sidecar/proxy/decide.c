@@ -48,11 +48,11 @@ static const union net_addr *local_of(struct decide *d, const struct session *s)
 void decide_prepare(struct decide *d, const struct session *s)
 {
     const struct config *config = s->runtime->snapshot->config;
-    const struct tls_stream *tls = s->leg[DOWN].tls;
+    const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
     struct facts *f = &d->facts;
     facts_reset(f);
     rules_context_reset(&d->context, 0xff);
-    f->inbound = session_name(s);
+    f->inbound = s->inbound ? session_name(s) : NULL;
     f->source = &s->peer;
     f->local = local_of(d, s);
     f->hello = s->hello;
@@ -65,9 +65,10 @@ void decide_prepare(struct decide *d, const struct session *s)
     f->peer = tls_stream_peer(tls);
     f->verdict = tls_stream_verdict(tls);
     /* Trust may have changed since the handshake. */
-    const struct tls_ctx *ctx = s->runtime->inbound[s->index].ctx[s->ca];
+    const struct tls_ctx *ctx =
+        s->inbound ? s->runtime->inbound[s->index].ctx[s->ca] : s->runtime->outbound[s->index].ctx;
     if (f->peer && ctx)
-        f->verdict = tls_peer_verdict(tls_stream_peer(tls), tls_ctx_trust(ctx), TLS_PURPOSE_CLIENT, f->now);
+        f->verdict = tls_peer_verdict(tls_stream_peer(tls), tls_ctx_trust(ctx), tls_ctx_purpose(ctx), f->now);
 }
 
 /* Begins a line about what matched and has no effect; false: none may be written now. */

@@ -25,7 +25,8 @@ struct decide {
 struct decide *decide_new(void) __attribute__((warn_unused_result)); /* NULL without memory */
 void decide_free(struct decide *decide);                             /* NULL is fine */
 
-/* Sets the facts of S's connection; those of requests are absent until facts.request is set. */
+/* Sets the facts of S's connection and its TLS peer, which of an outbound is the server; those of requests
+ * are absent until facts.request is set. */
 void decide_prepare(struct decide *d, const struct session *s);
 
 /*

@@ -22,6 +22,9 @@ struct exchange {
     const char *rule; /* that refused; its snapshot's, which the session holds */
     const char *step; /* of a sequence */
     enum { BY_RULE, BY_RATELIMIT, BY_QUARANTINE, BY_SEQUENCE } by; /* what RULE names */
+    bool json;                                                     /* what answers it of our own are to be */
+    char trace[HEADERS_TRACEPARENT + 1];                           /* "": it has none */
+    char *request_id;                                              /* heap; NULL: likewise */
     struct ratelimit_pending pending;
     struct facts_request *request;  /* a copy; where the response asks for it */
     struct snapshot_config *shared; /* referenced: rule and pending are of it */
@@ -69,7 +72,7 @@ static struct http_str str(const char *text)
 /* An answer of our own; BODY (or NULL for the usual one) is for the caller's eyes, so it tells no more. */
 static void answer(struct ask *a, int status, const char *body)
 {
-    bool json = is_json_wanted(a);
+    bool json = a->exchange ? a->exchange->json : is_json_wanted(a);
     a->status = status;
     a->type = json ? HTTP_STR("application/json") : HTTP_STR("text/plain; charset=utf-8");
     if (body) {
@@ -90,6 +93,30 @@ static void answer(struct ask *a, int status, const char *body)
         default: a->message = HTTP_STR("access denied\n"); break;
         }
     }
+}
+
+void exchange_answer1(void *ctx, void *user, struct http1_verdict *verdict)
+{
+    const struct codec *c = ctx;
+    const struct exchange *e = user;
+    char *out = c->session->worker->codec->answer;
+    const size_t room = sizeof c->session->worker->codec->answer - sizeof "{\"error\":\"\"}\n";
+    bool json = e && e->json;
+    size_t n = 0, size = verdict->message.n;
+    while (size != 0 && verdict->message.p[size - 1] == '\n')
+        size--;
+    if (size > room)
+        size = room;
+    if (json)
+        n = (size_t)sprintf(out, "{\"error\":\"");
+    for (size_t i = 0; i < size; i++) {
+        char character = verdict->message.p[i];
+        bool harmless = character >= ' ' && character <= '~' && character != '"' && character != '\\';
+        out[n++] = harmless || !json ? character : '\'';
+    }
+    n += (size_t)sprintf(out + n, json ? "\"}\n" : "\n");
+    verdict->message = (struct http_str){out, n};
+    verdict->type = json ? HTTP_STR("application/json") : HTTP_STR("text/plain; charset=utf-8");
 }
 
 /* --- judging --- */
@@ -222,11 +249,23 @@ static void values_of(struct decide *d, struct rules_program **programs, size_t 
     }
 }
 
+/* What tells the request from others, passed on or made; the log shows it. */
+static void identify(struct ask *a, const struct proxy_policy_headers *h, struct headers_out *out)
+{
+    struct exchange *e = a->exchange;
+    struct headers_ids ids;
+    headers_identify(h ? &h->plan : NULL, a->fields, a->field_count, out, &ids);
+    if (ids.traceparent.p)
+        memcpy(e->trace, ids.traceparent.p, HEADERS_TRACEPARENT);
+    if (ids.request_id.p)
+        e->request_id = strndup(ids.request_id.p, ids.request_id.n);
+}
+
 static void plan_request(struct ask *a, struct decide *d)
 {
     struct session *s = a->codec->session;
     const struct proxy_policy *policy = policy_of(s);
-    const struct proxy_policy_headers *h = proxy_policy_headers(policy, session_name(s), a->facts.host);
+    const struct proxy_policy_headers *h = proxy_policy_headers(policy, true, session_name(s), a->facts.host);
     struct http_str values[VALUES_MAX];
     struct headers_caller caller;
     char address[NET_ADDR_TEXT];
@@ -236,6 +275,7 @@ static void plan_request(struct ask *a, struct decide *d)
         values_of(d, h->request, h->plan.request_count, values);
     headers_request(policy->names, h ? &h->plan : NULL, &caller, a->facts.host, values, a->fields,
                     a->field_count, out);
+    identify(a, h, out);
     if (out->left_out != 0)
         counter_add(&s->worker->counters, COUNTER_HEADERS_LEFT_OUT, out->left_out);
     a->add = out->add;
@@ -294,6 +334,21 @@ static struct exchange *exchange_new(const struct session *s, const struct facts
     return e;
 }
 
+/* The local service's own request. */
+static void ask_outbound(struct ask *a)
+{
+    struct session *s = a->codec->session;
+    struct headers_out *out = &s->worker->codec->out;
+    const struct proxy_policy_headers *h =
+        proxy_policy_headers(policy_of(s), false, session_name(s), a->facts.host);
+    out->nadd = 0;
+    identify(a, h, out);
+    a->add = out->add;
+    a->add_count = out->nadd;
+    if (h && h->recalls)
+        a->exchange->request = facts_request_copy(&a->facts);
+}
+
 static void ask(struct ask *a)
 {
     enum { FIELDS_MAX = 512 };
@@ -305,6 +360,11 @@ static void ask(struct ask *a)
     a->exchange = exchange_new(s, &a->facts);
     if (a->exchange == NULL) {
         answer(a, 503, "out of memory\n");
+        return;
+    }
+    a->exchange->json = is_json_wanted(a);
+    if (!s->inbound) {
+        ask_outbound(a);
         return;
     }
     decide_prepare(d, s);
@@ -372,11 +432,6 @@ void exchange_request2(void *ctx, struct http2_request *r, struct http2_verdict 
                               .query = query,
                               .version = "HTTP/2"}};
     struct session *s = a.codec->session;
-    if (!s->inbound) {
-        /* What the local service asks for goes on as it is: the peer judges it. */
-        r->user = exchange_new(s, &a.facts);
-        return;
-    }
     ask(&a);
     if (a.status != 0 && a.add_count != 0) {
         s->worker->codec->out.add[0] = a.add[0];
@@ -399,12 +454,10 @@ static size_t respond(struct codec *c, struct exchange *e, int status, struct ht
                       size_t count, const struct http_field **add)
 {
     struct session *s = c->session;
-    if (!s->inbound)
-        return 0;
     struct decide *d = s->worker->decide;
     const struct proxy_policy *policy = policy_of(s);
     struct http_str host = e ? (struct http_str){e->text + e->host_at, e->host_size} : (struct http_str){0};
-    const struct proxy_policy_headers *h = proxy_policy_headers(policy, session_name(s), host);
+    const struct proxy_policy_headers *h = proxy_policy_headers(policy, s->inbound, session_name(s), host);
     struct facts_response facts = {(unsigned)status, fields, count};
     struct headers_out *out = &s->worker->codec->out;
     bool counts = e && e->pending.count != 0 && e->shared == s->runtime->snapshot->shared;
@@ -442,7 +495,8 @@ void exchange_response2(void *ctx, struct http2_response *r)
 bool exchange_trailer1(void *ctx, enum http1_side side, const struct http_field *field)
 {
     const struct codec *c = ctx;
-    return side == HTTP1_DOWN && headers_trailer_drop(policy_of(c->session)->names, field);
+    return side == HTTP1_DOWN && c->session->inbound &&
+           headers_trailer_drop(policy_of(c->session)->names, field);
 }
 
 bool exchange_trailer2(void *ctx, enum http2_side side, const struct http_field *field)
@@ -460,6 +514,7 @@ struct told {
     const char *why;
     uint64_t request_bytes, response_bytes, began_ms, responded_ms;
     int grpc_status;
+    bool well; /* it ended as it should */
 };
 
 static void count_status(struct worker *w, int status)
@@ -479,13 +534,31 @@ static uint64_t kind_of(const struct session *s, const struct tls_peer *peer, co
                 : filehash_more(hash, &s->inbound, sizeof s->inbound);
 }
 
+/* Of those that went well, each log_requests_every'th; *UNLOGGED: how many had none before it. */
+static bool wants_line(struct worker *w, const struct config_sidecar *config, const struct exchange *e,
+                       const struct told *t, uint64_t *unlogged)
+{
+    bool well = e && e->rule == NULL && t->well && t->status > 0 && t->status < 500;
+    if (!config->log_requests || !log_wants(w->log, LOG_INFO))
+        return false;
+    if (well && w->requests_unlogged + 1 < config->log_requests_every) {
+        w->requests_unlogged++;
+        return false;
+    }
+    if (!well)
+        return true;
+    *unlogged = w->requests_unlogged;
+    w->requests_unlogged = 0;
+    return true;
+}
+
 static void tell(struct codec *c, struct exchange *e, const struct told *t)
 {
     struct session *s = c->session;
     struct worker *w = s->worker;
     const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
     const struct tls_peer *peer = tls ? tls_stream_peer(tls) : NULL;
-    uint64_t now = uv_now(&w->loop);
+    uint64_t now = uv_now(&w->loop), unlogged = 0;
     struct log_line line;
     char address[NET_ADDR_TEXT], sans[256];
     count_status(w, t->status);
@@ -499,7 +572,7 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
     if (e && e->rule)
         counter_add(&w->counters, refused[e->by].counter, 1);
     struct worker_unsaid unsaid = {0};
-    bool each = s->runtime->snapshot->config->sidecar.log_requests && log_wants(w->log, LOG_INFO);
+    bool each = wants_line(w, &s->runtime->snapshot->config->sidecar, e, t, &unlogged);
     bool blocked = !each && e && e->rule && log_wants(w->log, LOG_WARN) &&
                    worker_may_log_refusal(w, kind_of(s, peer, e->rule), &unsaid);
     if (!each && !blocked)
@@ -513,6 +586,7 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
     if (e) {
         log_text(&line, refused[e->by].key, e->rule);
         log_text(&line, "step", e->step);
+        log_text(&line, "decision", e->rule ? refused[e->by].key : "pass");
     }
     if (t->grpc_status >= 0)
         log_number(&line, "grpc_status", (uint64_t)t->grpc_status);
@@ -531,6 +605,12 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
         log_number(&line, "first_byte_ms", t->responded_ms - t->began_ms);
     if (t->began_ms != 0)
         log_number(&line, "duration_ms", now - t->began_ms);
+    if (e) {
+        log_text(&line, "request_id", e->request_id);
+        log_text(&line, "traceparent", e->trace);
+    }
+    if (unlogged != 0)
+        log_number(&line, "not_logged", unlogged);
     worker_log_unsaid(&line, &unsaid);
     log_end(&line);
 }
@@ -541,6 +621,7 @@ static void finish(struct exchange *e)
         return;
     snapshot_config_unref(e->shared);
     free(e->request);
+    free(e->request_id);
     free(e);
 }
 
@@ -550,8 +631,15 @@ void exchange_end1(void *ctx, const struct http1_end *end)
         [HTTP1_COMPLETE] = "complete",       [HTTP1_ANSWERED] = "answered",
         [HTTP1_LOST_DOWN] = "client_lost",   [HTTP1_LOST_UP] = "service_lost",
         [HTTP1_BROKEN_DOWN] = "bad_request", [HTTP1_BROKEN_UP] = "bad_response"};
-    struct told t = {end->status,         outcomes[end->outcome], end->why,          end->request_bytes,
-                     end->response_bytes, end->began_ms,          end->responded_ms, -1};
+    struct told t = {end->status,
+                     outcomes[end->outcome],
+                     end->why,
+                     end->request_bytes,
+                     end->response_bytes,
+                     end->began_ms,
+                     end->responded_ms,
+                     -1,
+                     end->outcome == HTTP1_COMPLETE};
     tell(ctx, end->user, &t);
     finish(end->user);
 }
@@ -564,7 +652,7 @@ void exchange_end2(void *ctx, const struct http2_end *end)
         [HTTP2_BROKEN_DOWN] = "bad_request", [HTTP2_BROKEN_UP] = "bad_response"};
     struct told t = {end->status,        outcomes[end->outcome], NULL,
                      end->request_bytes, end->response_bytes,    end->began_ms,
-                     end->responded_ms,  end->grpc_status};
+                     end->responded_ms,  end->grpc_status,       end->outcome == HTTP2_COMPLETE};
     tell(ctx, end->user, &t);
     finish(end->user);
 }

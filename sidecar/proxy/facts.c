@@ -365,7 +365,7 @@ static bool connection(struct facts *f, unsigned field, struct rules_value *valu
     case RULES_FIELD_TLS_EXTENSIONS_SHA1: return h && base64(f, h->extensions_sha1, 20, value);
     case RULES_FIELD_TLS_EXTENSIONS_SHA1_LE: return h && base64(f, h->extensions_sha1_le, 20, value);
     case RULES_FIELD_INBOUND: return text(f->inbound, value);
-    case RULES_FIELD_DIRECTION: return text("inbound", value);
+    case RULES_FIELD_DIRECTION: return text(f->inbound ? "inbound" : "outbound", value);
     case RULES_FIELD_CA: return text(f->ca, value);
     case RULES_FIELD_SNI: return f->tls && text(f->tls->sni, value);
     case RULES_FIELD_ALPN: return f->tls && text(f->tls->alpn, value);

@@ -38,7 +38,7 @@ struct facts_response {
 /* Everything is borrowed; what is not known stays zero. */
 struct facts {
     /* The connection. */
-    const char *inbound; /* name of the section */
+    const char *inbound; /* name of the section; NULL: it is an outbound's */
     const char *ca;      /* of the [ca NAME] chosen; NULL: [tls]'s */
     const union net_addr *source, *local;
     const struct tls_stream_info *tls; /* NULL: plaintext */

@@ -11,6 +11,8 @@
 #include "sidecar/proxy/capture.h"
 #include "sidecar/proxy/codec.h"
 #include "sidecar/proxy/decide.h"
+#include "sidecar/proxy/pool.h"
+#include "sidecar/proxy/report.h"
 #include "sidecar/proxy/worker.h"
 
 static void start_handshake(struct session *s, struct tls_ctx *ctx, const char *peeked_sni);
@@ -18,6 +20,7 @@ static void go_on_handshake(struct session *s);
 static void start_connect(struct session *s);
 static void established(struct session *s);
 static bool rules_admit(struct session *s);
+static void send_proxy_header(struct session *s);
 
 static const char no_peer[] = "the peer cannot be reached", untrusted[] = "no trusted connection to the peer";
 
@@ -79,10 +82,17 @@ static void begin_inbound(struct session *s)
     endpoint_read_start(&s->leg[DOWN].ep);
 }
 
+/* Outbound, HTTP/1.1: the peer is connected to when a request asks for it. */
+static void begin_requests(struct session *s)
+{
+    session_not_half_open(s);
+    relay_begin(s);
+}
+
 static void begin_outbound(struct session *s)
 {
     const struct config *config = s->runtime->snapshot->config;
-    if (!s->runtime->outbound[s->index].config->http) {
+    if (!session_is_http(s)) {
         start_connect(s);
         return;
     }
@@ -161,7 +171,10 @@ static void sniff(struct session *s)
     switch (codec_sniff(s->early, s->early_size)) {
     case CODEC_SNIFF_MORE: return;
     case CODEC_SNIFF_HTTP2: s->alpn = "h2"; break;
-    case CODEC_SNIFF_HTTP1: s->alpn = "http/1.1"; break;
+    case CODEC_SNIFF_HTTP1:
+        s->alpn = "http/1.1";
+        begin_requests(s);
+        return;
     case CODEC_SNIFF_NEITHER:
         session_finish(s, SESSION_END_REFUSED, "the client does not speak HTTP, which is expected here",
                        true);
@@ -368,8 +381,7 @@ static void keep_decrypted(struct session *s)
 static bool rules_admit(struct session *s)
 {
     char words[320];
-    if (decide_connection(s->worker->decide, s, words, sizeof words) ||
-        s->runtime->snapshot->shared->policy->inbound[s->index].http)
+    if (decide_connection(s->worker->decide, s, words, sizeof words) || session_is_http(s))
         return true;
     if (s->leg[DOWN].tls)
         session_refuse(s, TLS_ALERT_ACCESS_DENIED, SESSION_END_REFUSED, words);
@@ -489,17 +501,129 @@ static void established(struct session *s)
         session_judge(s);
 }
 
+/* --- the peer of an outbound's requests --- */
+
+/* The handshake is over, well or not: the requests that wait go on, or are told. */
+static void shaken(struct session *s, enum tls_result result)
+{
+    struct leg *leg = &s->leg[UP];
+    struct tls_stream_info info = tls_stream_info(leg->tls);
+    char why[320] = "";
+    bool ok = result == TLS_OK && session_admits_service(s, why, sizeof why);
+    leg->shaking = false;
+    count_handshake(s, ok);
+    if (result != TLS_OK)
+        (void)snprintf(why, sizeof why, "%s", tls_stream_error_text(leg->tls));
+    if (ok && codec_alpn_contradicts(s->codec, info.alpn)) {
+        ok = false;
+        (void)snprintf(why, sizeof why, "the peer chose %s by ALPN, which the request is not",
+                       info.alpn ? info.alpn : "nothing");
+    }
+    if (!ok) {
+        report_service(s, why);
+        tls_stream_alert(leg->tls, TLS_ALERT_ACCESS_DENIED, why);
+        session_flush_tls(s, UP);
+        session_drop_service(s);
+        codec_service_lost(s->codec, 502, "the TLS handshake with the service failed");
+        return;
+    }
+    if (info.resumed)
+        counter_add(&s->worker->counters, COUNTER_RESUMED_OUT, 1);
+    counter_add(&s->worker->counters, COUNTER_PEER_CONNECTIONS_NEW, 1);
+    worker_recheck_at(s->worker, tls_stream_verdict(leg->tls)->recheck_at);
+    send_proxy_header(s);
+    if (s->state == SESSION_RELAY)
+        codec_connected(s->codec);
+    if (s->state == SESSION_RELAY && session_has_service(s)) {
+        relay_decrypt(s, UP); /* what came behind the handshake in the same chunk */
+        session_arm(s);
+    }
+}
+
+void session_shake(struct session *s)
+{
+    struct worker *w = s->worker;
+    w->tls.out_size = 0;
+    enum tls_result result = tls_stream_handshake(s->leg[UP].tls);
+    session_flush_tls(s, UP);
+    if (s->state == SESSION_RELAY && result != TLS_WANT)
+        shaken(s, result);
+}
+
+/* For a new transport: forgets what was of the one before. */
+static void renew_service(struct session *s, struct tls_stream *tls, uint64_t made, bool pooled)
+{
+    struct leg *leg = &s->leg[UP];
+    tls_stream_free(leg->tls);
+    leg->tls = tls;
+    leg->in_end = leg->out_end = false;
+    leg->made = made;
+    leg->pooled = pooled;
+}
+
+static void start_shaking(struct session *s)
+{
+    struct worker *w = s->worker;
+    const struct config *config = s->runtime->snapshot->config;
+    uint64_t now = uv_now(&w->loop);
+    w->tls.in_size = 0;
+    renew_service(s, tls_stream_new(s->runtime->outbound[s->index].ctx, &w->tls, NULL), now, false);
+    if (s->leg[UP].tls == NULL || !tls_stream_offer_alpn(s->leg[UP].tls, s->alpn)) {
+        relay_lose_service(s, 503, "out of memory");
+        return;
+    }
+    s->leg[UP].shaking = true;
+    s->shake_due = config->tls.handshake_timeout ? now + config->tls.handshake_timeout : 0;
+    endpoint_read_start(&s->leg[UP].ep);
+    session_arm(s);
+    session_shake(s);
+}
+
+/* An idle connection, where there is one that the waiting request may have. */
+static bool take_idle(struct session *s)
+{
+    struct worker *w = s->worker;
+    struct pool_transport idle;
+    if (s->inbound || s->codec == NULL || w->pool == NULL || !codec_may_reuse(s->codec) ||
+        !pool_take(w->pool, s->runtime->outbound[s->index].ctx, &s->captured, &idle))
+        return false;
+    renew_service(s, idle.tls, idle.made, true);
+    int err = endpoint_open(&s->leg[UP].ep, &w->loop, &w->endpoints, idle.fd, &relay_up_calls);
+    s->handles += s->leg[UP].ep.open;
+    if (err != 0) {
+        relay_lose_service(s, 503, "out of memory");
+        return true;
+    }
+    counter_add(&w->counters, COUNTER_PEER_CONNECTIONS_POOL, 1);
+    codec_connected(s->codec);
+    return true;
+}
+
+static void unreachable(struct session *s, const char *error)
+{
+    report_service(s, error);
+    switch (dial_fault(error)) {
+    case DIAL_TIMED_OUT:
+        codec_service_lost(s->codec, 504, "the service did not accept the connection in time");
+        break;
+    case DIAL_NO_NAME:
+        codec_service_lost(s->codec, 503, "the name of the service cannot be looked up");
+        break;
+    case DIAL_REFUSED: codec_service_lost(s->codec, 502, "the service refused the connection"); break;
+    case DIAL_OTHER: codec_service_lost(s->codec, 502, "the service cannot be reached"); break;
+    }
+}
+
 static void on_connected(void *arg, int fd, const char *error, const struct sockaddr *remote)
 {
     struct session *s = arg;
     (void)remote;
-    bool http = s->inbound && s->runtime->snapshot->shared->policy->inbound[s->index].http && !s->tcp;
+    bool http = s->inbound && session_is_http(s) && !s->tcp;
     s->dial = NULL;
     if (fd < 0) {
         /* A request is told so, when it comes; until then, another attempt may do better. */
         if (s->codec)
-            codec_service_lost(s->codec, strstr(error, "timed out") ? 504 : 502,
-                               "the service cannot be reached");
+            unreachable(s, error);
         else if (http)
             relay_begin(s);
         else if (s->inbound && s->leg[DOWN].tls)
@@ -514,6 +638,8 @@ static void on_connected(void *arg, int fd, const char *error, const struct sock
     s->handles += s->leg[UP].ep.open;
     if (err != 0) {
         session_finish(s, SESSION_END_ERROR, uv_strerror(err), true);
+    } else if (s->codec && !s->inbound) {
+        start_shaking(s);
     } else if (s->codec) {
         s->leg[UP].in_end = s->leg[UP].out_end = false;
         send_proxy_header(s);
@@ -540,6 +666,8 @@ void session_connect(struct session *s)
         s->inbound ? &config->inbound[s->index].forward : &config->outbound[s->index].connect;
     struct dial_target target = {.host = to->host, .port = to->port, .path = to->path};
     char captured[NET_ADDR_TEXT];
+    if (take_idle(s))
+        return;
     if (s->captured.sa.sa_family != AF_UNSPEC) {
         target.host = net_addr_host_text(&s->captured.sa, captured, sizeof captured);
         target.port = net_addr_port(&s->captured.sa);

@@ -328,6 +328,8 @@ static void add_headers(struct builder *b)
                                          .x_forwarded_for = from->x_forwarded_for,
                                          .x_forwarded_proto = from->x_forwarded_proto,
                                          .forwarded = from->forwarded,
+                                         .traceparent = (enum headers_traceparent)from->traceparent,
+                                         .request_id = from->request_id,
                                          .max_value = from->max_value,
                                          .request_count = from->request_count,
                                          .response_count = from->response_count};
@@ -362,18 +364,26 @@ static bool host_fits(const struct config_strings *hostnames, struct http_str ho
     return hostnames->count == 0;
 }
 
-const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_policy *policy,
-                                                        const char *inbound, struct http_str host)
+/* Naming the one side alone leaves the other out. */
+static bool applies_at(const struct config_headers *c, bool inbound, const char *name)
+{
+    const struct config_strings *own = inbound ? &c->inbounds : &c->outbounds;
+    const struct config_strings *other = inbound ? &c->outbounds : &c->inbounds;
+    return has(own, name) && (own->count != 0 || other->count == 0);
+}
+
+const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_policy *policy, bool inbound,
+                                                        const char *name, struct http_str host)
 {
     const struct proxy_policy_headers *plain = NULL;
     for (size_t i = 0; i < policy->config->headers_count; i++) {
         const struct config_headers *c = &policy->config->headers[i];
         if (c->name == NULL)
             plain = &policy->headers[i];
-        else if (has(&c->inbounds, inbound) && host_fits(&c->hostnames, host))
+        else if (applies_at(c, inbound, name) && host_fits(&c->hostnames, host))
             return &policy->headers[i];
     }
-    return plain && has(&plain->config->inbounds, inbound) && host_fits(&plain->config->hostnames, host)
+    return plain && applies_at(plain->config, inbound, name) && host_fits(&plain->config->hostnames, host)
                ? plain
                : NULL;
 }
@@ -401,7 +411,7 @@ bool proxy_policy_quarantines(const struct proxy_policy *policy, size_t index, c
 static bool headers_apply(const struct proxy_policy *p, const char *inbound)
 {
     for (size_t i = 0; i < p->config->headers_count; i++) {
-        if (has(&p->config->headers[i].inbounds, inbound))
+        if (applies_at(&p->config->headers[i], true, inbound))
             return true;
     }
     return false;

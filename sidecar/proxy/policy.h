@@ -68,9 +68,9 @@ struct proxy_policy *proxy_policy_new(const struct config *config, struct config
                                       char error[POLICY_ERROR]) __attribute__((warn_unused_result));
 void proxy_policy_free(struct proxy_policy *policy); /* NULL is fine */
 
-/* The [headers] section for a request to HOST at an inbound; NULL: none. */
-const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_policy *policy,
-                                                        const char *inbound, struct http_str host);
+/* The [headers] section for a request to HOST at an inbound, or outbound, of this NAME; NULL: none. */
+const struct proxy_policy_headers *proxy_policy_headers(const struct proxy_policy *policy, bool inbound,
+                                                        const char *name, struct http_str host);
 
 /* Whether [quarantine] number INDEX applies at an inbound. */
 bool proxy_policy_quarantines(const struct proxy_policy *policy, size_t index, const char *inbound);

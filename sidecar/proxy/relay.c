@@ -8,6 +8,7 @@
 
 #include "sidecar/proxy/codec.h"
 #include "sidecar/proxy/decide.h"
+#include "sidecar/proxy/report.h"
 #include "sidecar/proxy/worker.h"
 
 static struct session *session_of(struct endpoint *ep, enum session_side side)
@@ -30,6 +31,8 @@ static bool may_read(const struct session *s, enum session_side side)
     const struct leg *from = &s->leg[side], *to = &s->leg[other(side)];
     if (s->state != SESSION_RELAY || from->in_end || !from->ep.open)
         return false;
+    if (from->shaking)
+        return true;
     /* What is spoken must be known before it can be told that the service is away. */
     if (s->sniff && side == DOWN && !to->ep.open)
         return true;
@@ -38,7 +41,7 @@ static bool may_read(const struct session *s, enum session_side side)
     if (codec_blocked(s->codec, side) || endpoint_queued(&from->ep) > ANSWERED_MAX)
         return false;
     /* Without a transport to the service what it would get is held, and one portion of it is enough. */
-    if (!to->ep.open)
+    if (!to->ep.open || to->shaking)
         return s->codec->held_size == 0;
     return endpoint_queued(&to->ep) == 0 && !to->ep.write_broken;
 }
@@ -122,17 +125,21 @@ void relay_close(struct session *s)
     if (s->state != SESSION_RELAY)
         return;
     relay_end_output(s, DOWN);
-    if (s->leg[UP].tls && s->leg[UP].ep.open)
-        relay_end_output(s, UP);
     session_linger(s, SESSION_END_CLOSED, NULL);
+}
+
+void relay_lose_service(struct session *s, int status, const char *message)
+{
+    s->leg[UP].shaking = false;
+    endpoint_close(&s->leg[UP].ep);
+    codec_service_lost(s->codec, status, message);
 }
 
 /* A leg broke, by reset, failed TLS, or an end that is none. */
 static void lose(struct session *s, enum session_side lost, enum session_end end, const char *why)
 {
     if (s->codec && lost == UP) {
-        endpoint_close(&s->leg[UP].ep);
-        codec_service_lost(s->codec, 502, "the service ended the connection");
+        relay_lose_service(s, 502, "the service ended the connection");
         return;
     }
     relay_abort(s, lost, end, why);
@@ -226,7 +233,7 @@ static void not_http(struct session *s)
 /* The first bytes tell what is spoken: who speaks first decides. */
 static void look(struct session *s, enum session_side from, const uint8_t *data, size_t size)
 {
-    const struct config_inbound *config = s->runtime->inbound[s->index].config;
+    bool other_allowed = s->inbound && s->runtime->inbound[s->index].config->protocol == CONFIG_PROTOCOL_AUTO;
     enum codec_sniff found = CODEC_SNIFF_NEITHER;
     if (from == DOWN) {
         uint8_t *more = realloc(s->early, s->early_size + size);
@@ -241,7 +248,7 @@ static void look(struct session *s, enum session_side from, const uint8_t *data,
     }
     if (found == CODEC_SNIFF_MORE)
         return;
-    if (found == CODEC_SNIFF_NEITHER && config->protocol == CONFIG_PROTOCOL_AUTO)
+    if (found == CODEC_SNIFF_NEITHER && other_allowed)
         not_http(s);
     else
         begin_codec(s, found == CODEC_SNIFF_HTTP2 ? CODEC_HTTP2 : CODEC_HTTP1);
@@ -305,6 +312,10 @@ static void received(struct session *s, enum session_side side, const uint8_t *d
     s->activity = uv_now(&w->loop);
     if (s->state != SESSION_RELAY) {
         session_early_data(s, side, data, size);
+    } else if (s->leg[side].shaking) {
+        w->tls.in = data;
+        w->tls.in_size = size;
+        session_shake(s);
     } else if (s->leg[side].tls == NULL) {
         deliver(s, side, data, size);
     } else {
@@ -324,6 +335,11 @@ static void ended(struct session *s, enum session_side side)
     }
     if (leg->in_end)
         return;
+    if (leg->shaking) {
+        report_service(s, "the peer closed the connection in the handshake");
+        relay_lose_service(s, 502, "the TLS handshake with the service failed");
+        return;
+    }
     /* FIN without close_notify: what TLS carried may have been cut (RFC 8446 section 6.1), unless we had
      * ended first and the peer just goes, or HTTP's own framing says that nothing is missing. */
     if (leg->tls && !leg->out_end && !(s->codec && side == DOWN && codec_idle(s->codec)))
@@ -341,6 +357,12 @@ static void broken(struct session *s, enum session_side side, int err)
     }
     if (s->leg[side].in_end && s->leg[side].out_end && s->leg[other(side)].in_end) {
         session_finish(s, SESSION_END_CLOSED, NULL, false);
+        return;
+    }
+    if (s->leg[side].shaking) {
+        (void)snprintf(why, sizeof why, "peer in the handshake: %s", uv_strerror(err));
+        report_service(s, why);
+        relay_lose_service(s, 502, "the TLS handshake with the service failed");
         return;
     }
     (void)snprintf(why, sizeof why, "%s: %s", side == DOWN ? "client" : "upstream", uv_strerror(err));
@@ -427,11 +449,11 @@ const struct endpoint_calls relay_up_calls = {up_data, up_end, up_broken, up_dra
 static void choose_protocol(struct session *s)
 {
     if (!s->inbound) {
-        if (session_is_http2_out(s))
-            begin_codec(s, CODEC_HTTP2);
+        if (s->alpn)
+            begin_codec(s, session_is_http2_out(s) ? CODEC_HTTP2 : CODEC_HTTP1);
         return;
     }
-    if (!s->runtime->snapshot->shared->policy->inbound[s->index].http)
+    if (!session_is_http(s))
         return;
     const char *alpn = s->leg[DOWN].tls ? tls_stream_info(s->leg[DOWN].tls).alpn : NULL;
     s->sniff = true;
@@ -460,7 +482,7 @@ static void begin(struct session *s, int lost_status, const char *lost_message)
     free(early);
     /* What followed the handshake in the same chunk, close_notify included. */
     const struct leg *tls = &s->leg[session_tls_side(s)];
-    if (s->state == SESSION_RELAY && tls->tls && tls->ep.open)
+    if (s->state == SESSION_RELAY && tls->tls && tls->ep.open && !tls->shaking)
         relay_decrypt(s, session_tls_side(s));
     if (s->state == SESSION_RELAY)
         session_arm(s);

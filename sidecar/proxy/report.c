@@ -116,3 +116,25 @@ void report_session(const struct session *s, enum session_end end, const char *w
     worker_log_unsaid(&line, &unsaid);
     log_end(&line);
 }
+
+void report_service(const struct session *s, const char *why)
+{
+    struct worker *w = s->worker;
+    const struct tls_stream *tls = s->inbound ? NULL : s->leg[UP].tls;
+    struct log_line line;
+    char address[NET_ADDR_TEXT];
+    struct worker_unsaid unsaid;
+    if (!log_wants(w->log, LOG_WARN) ||
+        !worker_may_log_refusal(w, kind(s, SESSION_END_CONNECT, why), &unsaid))
+        return;
+    log_begin(&line, w->log, LOG_WARN, "upstream", why);
+    log_text(&line, s->inbound ? "inbound" : "outbound", session_name(s));
+    if (s->captured.sa.sa_family != AF_UNSPEC)
+        log_text(&line, "destination", net_addr_text(&s->captured.sa, address, sizeof address));
+    if (tls) {
+        identity(&line, tls_stream_peer(tls));
+        tls_facts(&line, tls);
+    }
+    worker_log_unsaid(&line, &unsaid);
+    log_end(&line);
+}

@@ -8,4 +8,8 @@
 /* Before anything of S is released. WHY: in words, or NULL. */
 void report_session(const struct session *s, enum session_end end, const char *why);
 
+/* A connection to the service or peer did not come about, or is no longer trusted: WHY, while the session of
+ * S goes on. */
+void report_service(const struct session *s, const char *why);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "sidecar/proxy/codec.h"
+#include "sidecar/proxy/pool.h"
 #include "sidecar/proxy/report.h"
 #include "sidecar/proxy/worker.h"
 
@@ -41,6 +42,8 @@ static uint64_t next_deadline(const struct session *s)
         return due;
     if (s->codec)
         due = sooner(due, codec_deadline(s->codec));
+    if (s->leg[UP].shaking)
+        due = sooner(due, s->shake_due);
     bool half_closed = s->leg[DOWN].in_end != s->leg[UP].in_end;
     if (limits->idle_timeout)
         due = sooner(due, s->activity + limits->idle_timeout);
@@ -105,6 +108,10 @@ void session_timer(struct wheel_entry *entry)
         }
         break;
     case SESSION_RELAY:
+        if (s->leg[UP].shaking && s->shake_due != 0 && now >= s->shake_due) {
+            relay_lose_service(s, 504, "the TLS handshake with the service timed out");
+            break;
+        }
         if (s->codec && !s->condemned && codec_due(s, now))
             break;
         if (s->condemned)
@@ -179,6 +186,10 @@ void session_finish(struct session *s, enum session_end end, const char *why, bo
     wheel_clear(&s->worker->wheel, &s->timer);
     dial_cancel(s->dial);
     s->dial = NULL;
+    /* The local connection's end is not the peer's. */
+    if (!s->inbound && s->codec &&
+        (end == SESSION_END_CLOSED || end == SESSION_END_RESET || end == SESSION_END_TRUNCATED))
+        session_leave_service(s);
     for (int side = DOWN; side <= UP; side++) {
         struct leg *leg = &s->leg[side];
         if (reset && leg->ep.open && !leg->ep.shut)
@@ -195,6 +206,68 @@ void session_kill(struct session *s, enum session_end end, const char *why)
     session_finish(s, end, why, true);
 }
 
+/* --- the service's transport, of outbounds with protocol = http --- */
+
+bool session_is_http(const struct session *s)
+{
+    const struct snapshot *snapshot = s->runtime->snapshot;
+    return s->inbound ? snapshot->shared->policy->inbound[s->index].http
+                      : snapshot->config->outbound[s->index].http;
+}
+
+void session_drop_service(struct session *s)
+{
+    struct leg *leg = &s->leg[UP];
+    struct worker *w = s->worker;
+    if (leg->ep.open && leg->tls && !leg->shaking && !leg->out_end) {
+        w->tls.out_size = 0;
+        if (tls_stream_close_notify(leg->tls) == TLS_OK)
+            (void)endpoint_write(&leg->ep, w->tls.out, w->tls.out_size);
+        w->tls.out_size = 0;
+    }
+    leg->shaking = false;
+    endpoint_close(&leg->ep);
+}
+
+/* Until when the pool may keep the up leg; 0: not at all. What arrived with what ended the session and was
+ * not looked at is in tls.in still. */
+static uint64_t poolable_until(const struct session *s)
+{
+    const struct leg *leg = &s->leg[UP];
+    const struct worker *w = s->worker;
+    uint64_t now = uv_now(&w->loop);
+    if (s->inbound || s->codec == NULL || !leg->ep.open || leg->tls == NULL || leg->shaking || w->leaving)
+        return 0;
+    const struct runtime_outbound *out = &s->runtime->outbound[s->index];
+    const struct config_outbound *config = out->config;
+    if (!config->http || config->proxy_out != CONFIG_PROXY_OUT_OFF || s->runtime != w->runtime ||
+        tls_stream_ctx(leg->tls) != out->ctx || (config->pool_age && now >= leg->made + config->pool_age))
+        return 0;
+    bool clean = codec_reusable(s->codec) && !leg->in_end && !leg->out_end && !leg->ep.write_broken &&
+                 !leg->ep.shut && !leg->ep.shut_pending && endpoint_queued(&leg->ep) == 0 &&
+                 tls_stream_rests(leg->tls) && w->tls.in_size == 0;
+    uint64_t most = codec_keep_alive(s->codec);
+    uint64_t idle = most < config->pool_idle ? most : config->pool_idle;
+    return clean && config->pool_size != 0 && idle != 0 ? now + idle : 0;
+}
+
+void session_leave_service(struct session *s)
+{
+    struct worker *w = s->worker;
+    struct leg *leg = &s->leg[UP];
+    uint64_t due = poolable_until(s);
+    if (due != 0 && w->pool == NULL)
+        w->pool = pool_new(w);
+    int fd = due != 0 && w->pool ? endpoint_release(&leg->ep) : -1;
+    if (fd < 0) {
+        session_drop_service(s);
+        return;
+    }
+    struct pool_transport transport = {fd, leg->tls, leg->made};
+    leg->tls = NULL;
+    pool_give(w->pool, &transport, &s->captured, due, s->runtime->outbound[s->index].config->pool_size);
+}
+
 void session_linger(struct session *s, enum session_end end, const char *why)
 {
     if (s->state == SESSION_CLOSED || s->state == SESSION_LINGER)
@@ -209,7 +282,7 @@ void session_linger(struct session *s, enum session_end end, const char *why)
     session_not_half_open(s);
     endpoint_shutdown(&s->leg[DOWN].ep);
     endpoint_read_start(&s->leg[DOWN].ep);
-    endpoint_close(&s->leg[UP].ep);
+    session_leave_service(s);
     dial_cancel(s->dial);
     s->dial = NULL;
     session_arm(s);
@@ -269,6 +342,8 @@ void session_refuse(struct session *s, enum tls_alert alert, enum session_end en
 
 void session_drain(struct session *s)
 {
-    if (s->inbound && s->state == SESSION_RELAY && s->codec)
+    if (s->state == SESSION_RELAY && s->codec)
         codec_drain(s->codec, false);
+    else if (s->state == SESSION_SNIFF)
+        session_finish(s, SESSION_END_CLOSED, NULL, false);
 }

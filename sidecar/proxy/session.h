@@ -6,6 +6,10 @@
  *
  *   inbound:   [PROXY header] -> ClientHello -> handshake -> connect to the service -> relay
  *   outbound:  [first bytes] -> connect to the peer -> handshake -> relay
+ *   outbound, HTTP/1.1 by protocol = http:
+ *              first bytes -> relay; whenever a request wants the peer: an idle connection from pool.h, or
+ *              connect -> handshake, while the session stays in SESSION_RELAY; at the end the connection goes
+ *              to the pool, if it is clean
  *
  * An idle session owns no buffer: what is received lands in the worker's scratch buffers and leaves at once,
  * or is queued by the endpoint it goes to, whose source then is not read until the queue is empty.
@@ -59,6 +63,10 @@ struct leg {
     struct tls_stream *tls; /* NULL: plaintext */
     bool in_end;            /* nothing comes from here any more */
     bool out_end;           /* we have sent our last byte here, or will with the queue */
+    /* Up, of an outbound with protocol = http: */
+    bool shaking;  /* in the handshake; nothing is sent to it yet */
+    bool pooled;   /* it was another session's before */
+    uint64_t made; /* ms of the loop's clock */
 };
 
 struct session {
@@ -76,6 +84,7 @@ struct session {
     uint64_t started;        /* ms of the loop's clock */
     uint64_t activity;       /* last byte either way */
     uint64_t deadline;       /* of the state or of the verdict; 0: none */
+    uint64_t shake_due;      /* of the up leg's handshake, while it is shaking; 0: none */
     uint64_t bytes[2];       /* payload received, by side */
     uint64_t *rule_state;    /* what the rules leave open for requests; heap; HTTP alone */
     const char *rule;        /* that decided last; its snapshot's; NULL: none did */
@@ -85,8 +94,8 @@ struct session {
     uint16_t ca;             /* index in snapshot.trust of who judges the peer */
     uint32_t index;          /* of the inbound or outbound in runtime */
     uint8_t handles;         /* endpoints not closed yet */
-    uint32_t requests; /* HTTP, begun */
-    uint64_t id;       /* of the process's sessions */
+    uint32_t requests;       /* HTTP, begun */
+    uint64_t id;             /* of the process's sessions */
     bool inbound;
     bool half_open;         /* counted among the half-open */
     bool condemned;         /* its trust has ended, the grace goes on */
@@ -127,6 +136,8 @@ void session_judge(struct session *s);
 /* The same for one whose handshake is just over, and that began it under an older runtime: false when it does
  * not get in, which it is told. */
 bool session_judge_new(struct session *s);
+/* Whether the peer of the up leg is admitted by the runtime that S is in; else WHY says why not. */
+bool session_admits_service(struct session *s, char *why, size_t size);
 /* The grace of a condemned session is over. */
 void session_judge_grace_over(struct session *s);
 
@@ -144,6 +155,9 @@ void relay_send(struct session *s, enum session_side side, const uint8_t *data, 
 void relay_decrypt(struct session *s, enum session_side side);
 /* One side is lost: the other gets what is on its way and then RST. */
 void relay_abort(struct session *s, enum session_side lost, enum session_end end, const char *why);
+/* The service's transport is lost, or could not be had: STATUS and MESSAGE for the requests that wait for it.
+ */
+void relay_lose_service(struct session *s, int status, const char *message);
 /* No byte more goes to SIDE: close_notify and FIN, after what is queued. */
 void relay_end_output(struct session *s, enum session_side side);
 /* All that is to be sent has been written: ends it in good order, the service's side at once. */
@@ -154,6 +168,12 @@ void relay_pace(struct session *s);
 void relay_flush_poll(struct session *s);
 
 /* --- session.c, for the others --- */
+
+/* Whether the up leg can be sent to. */
+static inline bool session_has_service(const struct session *s)
+{
+    return s->leg[UP].ep.open && !s->leg[UP].shaking;
+}
 
 static inline enum session_side session_tls_side(const struct session *s)
 {
@@ -178,6 +198,14 @@ void session_early_end(struct session *s, enum session_side side, int err);
 void session_linger(struct session *s, enum session_end end, const char *why);
 /* Connects to the service (again): on_connected. */
 void session_connect(struct session *s);
+/* Whether requests are looked at here. */
+bool session_is_http(const struct session *s);
+/* Goes on with the handshake of an up leg that is shaking; what came for it is in the worker's tls.in. */
+void session_shake(struct session *s);
+/* The up leg is not wanted any more: into the pool, or closed in good order. */
+void session_leave_service(struct session *s);
+/* The same, but never into the pool. */
+void session_drop_service(struct session *s);
 /* Ends it: logs, counts, closes; RESET: by RST. */
 void session_finish(struct session *s, enum session_end end, const char *why, bool reset);
 /* Its handshake is over, one way or the other: it counts as half-open no more. */

@@ -6,6 +6,7 @@
 
 #include "sidecar/proxy/codec.h"
 #include "sidecar/proxy/decide.h"
+#include "sidecar/proxy/report.h"
 #include "sidecar/proxy/session.h"
 #include "sidecar/proxy/worker.h"
 
@@ -88,7 +89,7 @@ static bool is_live(const struct session *s)
 static bool judge_by_rules(struct session *s)
 {
     char words[320];
-    bool http = s->runtime->snapshot->shared->policy->inbound[s->index].http && !s->tcp;
+    bool http = session_is_http(s) && !s->tcp;
     if (http && s->state == SESSION_RELAY && s->codec == NULL && !s->sniff) {
         condemn(s, TLS_ALERT_ACCESS_DENIED, "it began before its requests were looked at",
                 CONFIG_ON_UNTRUSTED_DRAIN);
@@ -152,6 +153,47 @@ static bool is_admitted(struct session *s, enum tls_alert *alert, char *why, siz
     return admitted;
 }
 
+bool session_admits_service(struct session *s, char *why, size_t size)
+{
+    enum tls_alert alert;
+    return is_admitted(s, &alert, why, size);
+}
+
+/*
+ * Requests outlive the connection that they go out on: one that is no longer trusted is closed, and who waits
+ * for an answer on it is told; where no request is open, the next one has a new connection made, by what
+ * holds then.
+ */
+static void judge_service(struct session *s)
+{
+    struct leg *leg = &s->leg[UP];
+    struct worker *w = s->worker;
+    enum config_on_untrusted how = s->runtime->snapshot->config->tls.on_untrusted;
+    enum tls_alert alert;
+    char why[320] = "";
+    if (!session_has_service(s) || leg->in_end) {
+        keep(s); /* a handshake that is not over is judged when it is */
+        return;
+    }
+    if (is_admitted(s, &alert, why, sizeof why)) {
+        if (codec_idle(s->codec) && tls_stream_ctx(leg->tls) != context_of(s, s->runtime, s->index))
+            session_drop_service(s);
+        keep(s);
+        return;
+    }
+    if (how == CONFIG_ON_UNTRUSTED_KEEP || (how == CONFIG_ON_UNTRUSTED_DRAIN && !codec_idle(s->codec))) {
+        condemn(s, alert, why, how);
+        return;
+    }
+    counter_add(&w->counters, COUNTER_JUDGED_ENDED, 1);
+    report_service(s, why);
+    w->tls.out_size = 0;
+    tls_stream_alert(leg->tls, alert, why);
+    session_flush_tls(s, UP);
+    if (s->state == SESSION_RELAY)
+        relay_lose_service(s, 502, "the service is no longer trusted");
+}
+
 bool session_judge_new(struct session *s)
 {
     struct runtime *runtime = s->worker->runtime;
@@ -185,6 +227,10 @@ void session_judge(struct session *s)
         return;
     }
     move_to(s, runtime, index);
+    if (!s->inbound && s->codec && s->codec->kind == CODEC_HTTP1) {
+        judge_service(s);
+        return;
+    }
     if (s->leg[session_tls_side(s)].tls && !is_admitted(s, &alert, why, sizeof why)) {
         condemn(s, alert, why, runtime->snapshot->config->tls.on_untrusted);
         return;

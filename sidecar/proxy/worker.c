@@ -10,6 +10,7 @@
 
 #include "sidecar/proxy/codec.h"
 #include "sidecar/proxy/decide.h"
+#include "sidecar/proxy/pool.h"
 #include "sidecar/proxy/session.h"
 
 enum {
@@ -57,6 +58,8 @@ static void on_sweep(uv_idle_t *sweep)
 static void start_sweep(struct worker *w)
 {
     w->recheck_at = 0;
+    if (w->pool)
+        pool_judge(w->pool);
     w->sweep_at = w->sessions;
     if (w->sweep_at)
         (void)uv_idle_start(&w->sweep, on_sweep);
@@ -356,9 +359,18 @@ static void adopt(struct worker *w, struct snapshot *snapshot, const struct work
     start_sweep(w);
 }
 
+/* What is idle goes first when the process ends; nothing more is kept. */
+static void leave_pool(struct worker *w)
+{
+    pool_free(w->pool);
+    w->pool = NULL;
+}
+
 static void end_everything(struct worker *w)
 {
     close_listeners(w, is_any);
+    w->leaving = true;
+    leave_pool(w);
     while (w->sessions)
         session_kill(w->sessions, SESSION_END_DRAINED, "the sidecar stops");
     (void)uv_idle_stop(&w->sweep);
@@ -409,6 +421,7 @@ static void on_wake(uv_async_t *async)
     if (close_inbound && !w->leaving) {
         w->leaving = true;
         close_listeners(w, is_inbound);
+        leave_pool(w);
         for (struct session *s = w->sessions, *after; s; s = after) {
             after = s->next;
             session_drain(s);

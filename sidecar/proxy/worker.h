@@ -79,6 +79,7 @@ struct worker {
     struct tls_peers *peers;
     struct codec_shared *codec; /* what HTTP needs; NULL until it is spoken */
     struct decide *decide;      /* working memory of the rules */
+    struct pool *pool;          /* idle connections to peers; NULL: none was kept yet, or no more are */
     struct resolver *resolver;  /* NULL until a name is to be looked up: it takes 70 KB */
     struct wheel wheel;
     struct runtime *runtime; /* what new sessions use */
@@ -91,7 +92,8 @@ struct worker {
     int64_t recheck_at; /* earliest end of a verdict that holds a live session; seconds since 1970 */
     struct counters counters;
 
-    char retry_after[24]; /* of the answer being made */
+    char retry_after[24];       /* of the answer being made */
+    uint64_t requests_unlogged; /* since the last that had a line, by log_requests_every */
 
     /* Lines for refusals: a bucket, and which ones were written lately. */
     double refused_tokens;

@@ -260,6 +260,53 @@ not_listening() { ! listening "$1"; }
     not grep -q -- '-- end' caller.out
 }
 
+@test "a service that accepts nothing is 504, one that is away 502: as text and as JSON" {
+    ports IN SERVICE
+    house_config 'connect_timeout = 400ms'
+    start_sidecar server
+    run call / -H 'Accept: application/json' -w '%{http_code} %{content_type}'
+    [ "$output" = '{"error":"the service refused the connection"}
+502 application/json' ]
+    spawn full "$PYTHON" -c "
+import socket, time
+l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(('127.0.0.1', $SERVICE)); l.listen(0)
+keep = []
+for _ in range(3):
+    s = socket.socket(); s.setblocking(False)
+    try: s.connect(('127.0.0.1', $SERVICE))
+    except BlockingIOError: pass
+    keep.append(s)
+print('ready', flush=True)
+time.sleep(60)"
+    wait_until 5 grep -q ready full.out
+    run call / -w '%{http_code} %{content_type}'
+    [ "$output" = 'the service did not accept the connection in time
+504 text/plain; charset=utf-8' ]
+    run call / -H 'Accept: text/html, application/json' -w '%{http_code} %{content_type}'
+    [ "$output" = '{"error":"the service did not accept the connection in time"}
+504 application/json' ]
+    wait_for_log server '"event":"upstream","message":"connect to .*timed out'
+    stop full
+    http_service "$SERVICE"
+    run call /die -X POST -H 'Accept: application/json' -w '%{http_code}'
+    [ "$output" = '{"error":"the service closed the connection before it responded"}
+502' ]
+    reconfigure 'response_timeout = 200ms'
+    run call /slow?3000 -H 'Accept: application/json' -w '%{http_code}'
+    [ "$output" = '{"error":"the service did not respond in time"}
+504' ]
+}
+
+@test "bytes that are no HTTP are refused at once, without a line's end" {
+    house 'request_timeout = 60s'
+    start=$(date +%s%N)
+    run request '\001\002\003\004'
+    [[ $output == *"HTTP/1.1 400 "*"-- end eof"* ]]
+    run request '{"json":1}'
+    [[ $output == *"HTTP/1.1 400 "*"-- end eof"* ]]
+    [ $(($(date +%s%N) - start)) -lt $((15000000000 * OUTRIDER_PATIENCE)) ]
+}
+
 @test "timeouts: a slow answer is 504, a slow head or body 408, an idle connection ends" {
     house 'request_timeout = 600ms
 response_timeout = 600ms
@@ -738,6 +785,65 @@ drain_delay = 0s' reconfigure
     call /silent >/dev/null
     call /silent >/dev/null
     not grep -q silent server.log
+}
+
+@test "log_requests_every: a line for some of those that went well, for all others always" {
+    rule='[rule no]
+expression = http.request.uri.path eq "/no"
+action = block'
+    for format in json text; do
+        SIDECAR="log_requests_every = 10
+log_format = $format
+drain_delay = 0s" house '' "$rule"
+        run "$PYTHON" "$BATS_TEST_DIRNAME/http_client.py" keepalive "$IN" --count 25 --path /fine
+        [ "$output" = "requests 25 connections 1 failed 0" ]
+        for i in 1 2 3; do call /no >/dev/null; done
+        call /die -X POST >/dev/null
+        wait_until 3 grep -q "POST.*/die" server.log
+        [ "$(grep -c 'GET.*/fine' server.log)" -le 2 ]
+        [ "$WORKERS" != 1 ] || [ "$(grep 'GET.*/fine' server.log | grep -cE 'not_logged(":|=)9')" = 2 ]
+        [ "$(grep -c 'GET.*/no' server.log)" = 3 ]
+        [ "$(grep 'GET.*/no' server.log | grep -cE 'decision(":"|=)rule')" = 3 ]
+        stop_sidecar server
+        rm server.ended
+    done
+}
+
+@test "traceparent and X-Request-Id are passed on or made, and stand in the log, for HTTP/1.1 and HTTP/2" {
+    house '' '[headers]
+traceparent = unsampled
+request_id = make'
+    trace=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+    run call /head
+    grep -qE '^traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00' <<<"$output"
+    made=$(grep -oE '^X-Request-Id: [0-9a-f-]{36}' <<<"$output" | cut -d' ' -f2)
+    [ -n "$made" ]
+    wait_until 3 grep -q "\"request_id\":\"$made\",\"traceparent\":\"00-" server.log
+    run call /head -H "Traceparent: $trace" -H 'X-Request-Id: mine'
+    grep -qi "^traceparent: $trace" <<<"$output"
+    grep -qi "^x-request-id: mine" <<<"$output"
+    wait_until 3 grep -q "\"request_id\":\"mine\",\"traceparent\":\"$trace\"" server.log
+    reconfigure
+    run call /head -H 'traceparent: what' -H 'X-Request-Id: two words'
+    grep -qi '^traceparent: what' <<<"$output"
+    grep -qi '^x-request-id: two words' <<<"$output"
+    run call /head
+    [[ ${output,,} != *x-request-id* ]]
+    stop_sidecar server
+    rm server.ended
+    ports SERVICE
+    mkdir -p www
+    echo hello >www/h2
+    spawn h2 stdbuf -oL nghttpd --no-tls -v -a 127.0.0.1 -d "$T/www" "$SERVICE"
+    wait_until 5 listening "$SERVICE"
+    house 'alpn = h2' '[headers]
+traceparent = sampled
+request_id = make'
+    [ "$(call /h2 --http2)" = hello ]
+    wait_until 3 grep -qE '"protocol":"HTTP/2".*"request_id":"[0-9a-f-]{36}","traceparent":"00-[0-9a-f-]*-01"' server.log
+    made=$(sed -n 's/.*"request_id":"\([^"]*\)".*/\1/p' server.log)
+    grep -q "x-request-id: $made" h2.out
+    grep -qE 'traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-01' h2.out
 }
 
 @test "a caller that goes without close_notify: an end between requests, a truncation within one" {

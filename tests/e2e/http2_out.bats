@@ -84,7 +84,7 @@ told() {
     run out /a -w '%{http_version} %{http_code}'
     echo "$output"
     [[ $output == *"hello from /a"*"1.1 200" ]]
-    wait_for_log server '"event":"session".*"alpn":"http/1.1"'
+    wait_for_log client '"event":"session".*"alpn":"http/1.1"'
 }
 
 @test "a peer that does not agree on h2 gets not a byte of it, and the client a reason" {

@@ -7,6 +7,8 @@
   pipeline   --count GETs for /N?i in one go; every answer must come, in order; prints "pipelined N"
   keepalive  one GET after another on one connection until standard input ends or --count; reconnects when told
              Connection: close; prints "requests N connections N failed N", and each failure on standard error
+  apart      --count requests (--method) for --path, each over a connection of its own, which the client ends; prints
+             "requests N failed N", and each failure on standard error
   slow       sends standard input at one byte every --pause seconds; prints what comes back and the end, as raw does
   each       standard input has lines "STATUS REQUEST", the request with escapes: each goes over a connection of its own,
              must be answered with that status (0: with none) and, unless STATUS is followed by "+", find the connection
@@ -35,6 +37,7 @@ p.add_argument("--sni", default="server.test")
 p.add_argument("--alpn")
 p.add_argument("--host", default="server.test")
 p.add_argument("--path", default="/k")
+p.add_argument("--method", default="GET")
 p.add_argument("--count", type=int, default=0)
 p.add_argument("--wait", type=float, default=10)
 p.add_argument("--pause", type=float, default=0)
@@ -188,6 +191,24 @@ def keepalive():
     print(f"requests {requests} connections {connections} failed {failed}", flush=True)
 
 
+def apart():
+    failed = 0
+    body = b"body" if args.method in ("POST", "PUT") else b""
+    length = b"Content-Length: 4\r\n" if body else b""
+    for i in range(args.count):
+        try:
+            with connect() as sock:
+                sock.sendall(f"{args.method} {args.path} HTTP/1.1\r\nHost: x\r\n".encode() + length + b"\r\n" + body)
+                status, said, _ = Reader(sock).response()
+            if status != 200:
+                failed += 1
+                print(f"request {i}: {status} {said}", file=sys.stderr)
+        except (OSError, ssl.SSLError, EOFError) as error:
+            failed += 1
+            print(f"request {i}: {error!r}", file=sys.stderr)
+    print(f"requests {args.count} failed {failed}", flush=True)
+
+
 def each():
     count = wrong = 0
     for line in sys.stdin.buffer:
@@ -220,6 +241,8 @@ elif args.mode == "hold":
     hold(connect())
 elif args.mode == "each":
     each()
+elif args.mode == "apart":
+    apart()
 elif args.mode == "pipeline":
     pipeline()
 elif args.mode == "keepalive":

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""http_service.py PORT: an HTTP/1.1 service that shows what it really got, and misbehaves on request.
+"""http_service.py PORT [NAME]: an HTTP/1.1 service that shows what it really got, and misbehaves on request.
 
 It reads bytes itself, without a library that would tidy them up, and keeps connections alive. The path says what to do:
 
@@ -14,23 +14,34 @@ It reads bytes itself, without a library that would tidy them up, and keeps conn
   /cut?N  /reset?N          promises 1000000 bytes, sends N, and closes or resets
   /die                      closes without an answer;  /once: answers, and closes without having said so
   /close                    answers with Connection: close, and closes
+  /moment?US                answers, and closes after so many microseconds without having said so
+  /second                   answers the first request of a connection; closes without a word when another comes
+  /stray                    answers, and sends another answer right behind it
   /early                    answers 413 at the head, without reading the body
   /hints                    103 with a Link before the 200
   /evil?HEX                 sends those bytes as they are, and closes
   /set?NAME=VALUE           answers with such a header
   anything else             "hello from PATH"
 
+With NAME it speaks TLS with that certificate of $PKI, and demands one of its caller.
 Every request is a line "METHOD TARGET connection C request R" on standard output.
 """
 import hashlib
+import os
 import socket
 import socketserver
+import ssl
 import struct
 import sys
 import time
 from urllib.parse import unquote
 
 CONNECTIONS = [0]
+TLS = None
+if len(sys.argv) > 2:
+    TLS = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=f"{os.environ['PKI']}/ca.crt")
+    TLS.verify_mode = ssl.CERT_REQUIRED
+    TLS.load_cert_chain(f"{os.environ['PKI']}/{sys.argv[2]}.crt", f"{os.environ['PKI']}/{sys.argv[2]}.key")
 
 
 def body_of(n):
@@ -46,6 +57,15 @@ class Gone(Exception):
 
 class Connection(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
+
+    def setup(self):
+        if TLS:
+            self.request = TLS.wrap_socket(self.request, server_side=True, suppress_ragged_eofs=True)
+        super().setup()
+
+    def finish(self):
+        super().finish()
+        self.request.close()
 
     def line(self):
         line = self.rfile.readline(1 << 20)
@@ -82,7 +102,7 @@ class Connection(socketserver.StreamRequestHandler):
 
     def handle(self):
         CONNECTIONS[0] += 1
-        number, count = CONNECTIONS[0], 0
+        number, self.count = CONNECTIONS[0], 0
         try:
             while True:
                 self.head = start = self.rfile.readline(1 << 20)
@@ -94,8 +114,8 @@ class Connection(socketserver.StreamRequestHandler):
                     name, _, value = line.partition(b":")
                     fields[name.lower()] = value.strip()
                 self.method, target, _ = start.split()
-                count += 1
-                print(f"{self.method.decode()} {target.decode()} connection {number} request {count}", flush=True)
+                self.count += 1
+                print(f"{self.method.decode()} {target.decode()} connection {number} request {self.count}", flush=True)
                 if not self.one(target.decode(), fields):
                     return
         except (Gone, ConnectionError, BrokenPipeError):
@@ -107,7 +127,7 @@ class Connection(socketserver.StreamRequestHandler):
         if path == "/early":
             self.answer(b"too much\n", "413 Payload Too Large", [b"Connection: close"])
             return False
-        if path == "/die":
+        if path == "/die" or (path == "/second" and self.count > 1):
             return False
         if path == "/cut" or path == "/reset":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * n)
@@ -172,6 +192,13 @@ class Connection(socketserver.StreamRequestHandler):
         elif path == "/once":
             self.answer(b"once\n")
             return False
+        elif path == "/moment":
+            self.answer(b"moment\n")
+            time.sleep(n / 1000000)
+            return False
+        elif path == "/stray":
+            stray = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstray\n"
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nmine\n" + stray)
         elif path == "/hints":
             self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
             self.answer(b"hinted\n")

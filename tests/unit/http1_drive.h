@@ -156,8 +156,8 @@ static inline void drive_init(struct drive *d)
 {
     *d = (struct drive){.now = 1000};
     http1_limits_default(&d->limits);
-    d->calls =
-        (struct http1_calls){drive_emit, drive_request, drive_response, drive_trailer, drive_end, drive_done};
+    d->calls = (struct http1_calls){drive_emit, drive_request, drive_response, drive_trailer, drive_end,
+                                    drive_done, NULL};
     d->scratch = http1_scratch_new(&d->limits);
     d->conn = http1_conn_new(&d->limits, d->scratch);
 }

@@ -359,12 +359,104 @@ static void forbidden(void **state)
     assert_false(headers_value_ok(HTTP_STR("\x7f")));
 }
 
+/* What becomes of Traceparent, Tracestate and X-Request-Id. */
+static void identify(enum headers_traceparent trace, bool id, const char *trace_in, const char *id_in,
+                     bool trace_made, bool id_made)
+{
+    const struct headers_plan plan = {.traceparent = trace, .request_id = id};
+    struct headers_ids ids;
+    static struct headers_out out;
+    char one[256], two[256];
+    struct http_field fields[] = {
+        {.name = HTTP_STR("traceparent"), .value = {trace_in, trace_in ? strlen(trace_in) : 0}},
+        {.name = HTTP_STR("tracestate"), .value = HTTP_STR("a=b")},
+        {.name = HTTP_STR("x-request-id"), .value = {id_in, id_in ? strlen(id_in) : 0}}};
+    fields[0].drop = !trace_in;
+    fields[2].drop = !id_in;
+    for (int again = 0; again < 2; again++) {
+        struct http_field copy[3];
+        memcpy(copy, fields, sizeof(copy));
+        out.nadd = 0;
+        headers_identify(&plan, copy, 3, &out, &ids);
+        assert_int_equal(out.nadd, trace_made + id_made);
+        assert_int_equal(copy[0].drop, !trace_in || trace_made);
+        assert_int_equal(copy[1].drop, trace_made);
+        assert_int_equal(copy[2].drop, !id_in || id_made);
+        char *text = again ? two : one;
+        snprintf(text, sizeof(one), "%.*s %.*s", (int)ids.traceparent.n, ids.traceparent.p,
+                 (int)ids.request_id.n, ids.request_id.p);
+    }
+    /* what was made is never the same twice, what came is */
+    assert_int_equal(strcmp(one, two) != 0, trace_made || id_made);
+    if (trace_made) {
+        /* what is made would be believed */
+        char made[HEADERS_TRACEPARENT + 1];
+        snprintf(made, sizeof(made), "%.*s", (int)ids.traceparent.n, ids.traceparent.p);
+        assert_true(strlen(made) == HEADERS_TRACEPARENT &&
+                    made[54] == (trace == HEADERS_TRACEPARENT_SAMPLED ? '1' : '0'));
+        identify(HEADERS_TRACEPARENT_SAMPLED, false, made, NULL, false, false);
+    }
+    if (id_made)
+        assert_true(ids.request_id.n == HEADERS_UUID && ids.request_id.p[14] == '4' &&
+                    strchr("89ab", ids.request_id.p[19]));
+    headers_out_clear(&out);
+}
+
+static void identified(void **state)
+{
+    (void)state;
+    const enum headers_traceparent pass = HEADERS_TRACEPARENT_PASS, yes = HEADERS_TRACEPARENT_SAMPLED,
+                                   no = HEADERS_TRACEPARENT_UNSAMPLED;
+    static const char good[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    static const char *const bad[] = {"",
+                                      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+                                      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-",
+                                      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what",
+                                      "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                      "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+                                      "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+                                      "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                      "0g-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                      "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01what",
+                                      "00-0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331-01",
+                                      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0x"};
+    char longest[HEADERS_REQUEST_ID_MAX + 2];
+    identify(yes, true, good, "mine", false, false);
+    identify(yes, true, NULL, NULL, true, true);
+    identify(no, true, NULL, "mine", true, false);
+    identify(pass, false, NULL, NULL, false, false);
+    identify(pass, true, bad[1], NULL, false, true);
+    identify(yes, false, "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", NULL, false, false);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        identify(yes, false, bad[i], NULL, true, false);
+    memset(longest, 'a', sizeof(longest));
+    longest[HEADERS_REQUEST_ID_MAX + 1] = 0;
+    identify(pass, true, NULL, longest, false, true);
+    identify(pass, true, NULL, longest + 1, false, false);
+    identify(pass, true, NULL, "", false, true);
+    identify(pass, true, NULL, "two words", false, true);
+    identify(pass, true, NULL, "caf\xc3\xa9", false, true);
+    /* two of them are none; one that request.NAME sets is nobody's to replace */
+    static struct headers_out out;
+    struct headers_ids ids;
+    const struct headers_plan plan = {.traceparent = HEADERS_TRACEPARENT_SAMPLED, .request_id = true};
+    struct http_field twice[] = {{.name = HTTP_STR("x-request-id"), .value = HTTP_STR("a")},
+                                 {.name = HTTP_STR("x-request-id"), .value = HTTP_STR("b")}};
+    out.add[0] = (struct http_field){.name = HTTP_STR("traceparent"), .value = HTTP_STR("ours")};
+    out.nadd = 1;
+    headers_identify(&plan, twice, 2, &out, &ids);
+    assert_true(twice[0].drop && twice[1].drop);
+    assert_int_equal(out.nadd, 2);
+    assert_null(ids.traceparent.p);
+    headers_out_clear(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(name_set),   cmocka_unit_test(spoofed),       cmocka_unit_test(certificates),
         cmocka_unit_test(xfcc_modes), cmocka_unit_test(forwarded_for), cmocka_unit_test(named),
-        cmocka_unit_test(forbidden),
+        cmocka_unit_test(forbidden),  cmocka_unit_test(identified),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
