@@ -13,6 +13,16 @@
 #include <unistd.h>
 
 #include "sidecar/admin/log_schema.h"
+#include "sidecar/rules/json.h"
+
+enum { KEPT_REFUSED, KEPT_BLOCKED, KEPT_OTHER, KEPT_KINDS, KEPT_NOT };
+
+struct recent {
+    unsigned refs; /* under the log's mutex */
+    uint64_t number;
+    struct log_kept kept;
+    char text[];
+};
 
 struct log {
     int fd;
@@ -25,6 +35,9 @@ struct log {
     /* Under the mutex: bytes queued from START on, round the end of the ring. */
     size_t start, used;
     uint64_t dropped_told;
+    struct recent *recent[KEPT_KINDS][LOG_RECENT];
+    size_t recent_next[KEPT_KINDS];
+    uint64_t recent_count;
     bool stop;
     char ring[LOG_QUEUE];
 };
@@ -104,6 +117,8 @@ void log_free(struct log *log)
     (void)pthread_join(log->thread, NULL);
     (void)pthread_cond_destroy(&log->filled);
     (void)pthread_mutex_destroy(&log->mutex);
+    for (size_t i = 0; i < (size_t)KEPT_KINDS * LOG_RECENT; i++)
+        free(log->recent[i / LOG_RECENT][i % LOG_RECENT]);
     free(log);
 }
 
@@ -113,9 +128,14 @@ void log_set(struct log *log, bool json, enum log_level level)
     __atomic_store_n(&log->level, level, __ATOMIC_RELAXED);
 }
 
+static bool is_written(const struct log *log, enum log_level level)
+{
+    return level <= __atomic_load_n(&log->level, __ATOMIC_RELAXED);
+}
+
 bool log_wants(const struct log *log, enum log_level level)
 {
-    return log != NULL && level <= __atomic_load_n(&log->level, __ATOMIC_RELAXED);
+    return log != NULL && (level <= LOG_WARN || is_written(log, level));
 }
 
 uint64_t log_dropped(const struct log *log)
@@ -132,25 +152,99 @@ static void put(struct log *log, const char *text, size_t size)
     log->used += size;
 }
 
-static void enqueue(struct log *log, const struct log_line *line)
+/* TEXT: the line as it is to be written. */
+static void enqueue(struct log *log, const char *text, size_t size)
 {
     char told[160];
     (void)pthread_mutex_lock(&log->mutex);
-    if (LOG_QUEUE - log->used < line->size + sizeof told) {
+    if (LOG_QUEUE - log->used < size + sizeof told) {
         __atomic_add_fetch(&log->dropped, 1, __ATOMIC_RELAXED);
     } else {
         uint64_t dropped = __atomic_load_n(&log->dropped, __ATOMIC_RELAXED);
         if (dropped != log->dropped_told) {
             int n = snprintf(told, sizeof told,
-                             line->json ? "{\"level\":\"warn\",\"event\":\"log\",\"dropped\":%llu}\n"
-                                        : "warn  log dropped=%llu\n",
+                             text[0] == '{' ? "{\"level\":\"warn\",\"event\":\"log\",\"dropped\":%llu}\n"
+                                            : "warn  log dropped=%llu\n",
                              (unsigned long long)(dropped - log->dropped_told));
             put(log, told, (size_t)n);
             log->dropped_told = dropped;
         }
-        put(log, line->text, line->size);
+        put(log, text, size);
         (void)pthread_cond_signal(&log->filled);
     }
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+/* --- what is kept --- */
+
+static uint8_t kept_as(const char *event, enum log_level level)
+{
+    static const struct {
+        const char *event;
+        uint8_t kind;
+        enum log_level level; /* and what is worse */
+    } kinds[] = {
+        {"refused", KEPT_REFUSED, LOG_WARN},  {"session", KEPT_REFUSED, LOG_WARN},
+        {"rule", KEPT_REFUSED, LOG_WARN},     {"blocked", KEPT_BLOCKED, LOG_INFO},
+        {"request", KEPT_BLOCKED, LOG_WARN},  {"ratelimit", KEPT_REFUSED, LOG_WARN},
+        {"sequence", KEPT_REFUSED, LOG_WARN},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(event, kinds[i].event) == 0)
+            return level <= kinds[i].level ? kinds[i].kind : KEPT_NOT;
+    }
+    return level <= LOG_INFO ? KEPT_OTHER : KEPT_NOT;
+}
+
+static void unref(struct recent *r)
+{
+    if (r && --r->refs == 0)
+        free(r);
+}
+
+static void keep(struct log *log, const struct log_line *line)
+{
+    size_t size = line->size - line->fields;
+    struct recent *r = malloc(sizeof *r + size);
+    if (r == NULL)
+        return;
+    memcpy(r->text, line->text + line->fields, size);
+    r->refs = 1;
+    r->kept = (struct log_kept){line->at_ms, level_names[line->level], line->event, r->text,
+                                size,        line->has_message};
+    (void)pthread_mutex_lock(&log->mutex);
+    struct recent **at = &log->recent[line->kept][log->recent_next[line->kept]++ % LOG_RECENT];
+    r->number = log->recent_count++;
+    unref(*at);
+    *at = r;
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+static int newer(const void *a, const void *b)
+{
+    const struct recent *x = *(struct recent *const *)a, *y = *(struct recent *const *)b;
+    return x->number < y->number ? 1 : -1;
+}
+
+void log_recent(struct log *log, size_t limit, void (*see)(void *arg, const struct log_kept *kept), void *arg)
+{
+    struct recent *all[KEPT_KINDS * LOG_RECENT];
+    size_t count = 0;
+    (void)pthread_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < (size_t)KEPT_KINDS * LOG_RECENT; i++) {
+        struct recent *r = log->recent[i / LOG_RECENT][i % LOG_RECENT];
+        if (r) {
+            r->refs++;
+            all[count++] = r;
+        }
+    }
+    (void)pthread_mutex_unlock(&log->mutex);
+    qsort(all, count, sizeof all[0], newer);
+    for (size_t i = 0; i < count && i < limit; i++)
+        see(arg, &all[i]->kept);
+    (void)pthread_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < count; i++)
+        unref(all[i]);
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
@@ -179,41 +273,28 @@ static bool append(struct log_line *line, const char *text, size_t size)
     return true;
 }
 
-/* One character of a quoted value; JSON's escapes serve for text as well. */
-static bool append_escaped(struct log_line *line, unsigned char c)
+struct quoting {
+    struct log_line *line;
+    bool ok;
+};
+
+static void add_piece(void *arg, const void *piece, size_t size)
 {
-    char esc[8];
-    if (c == '"' || c == '\\')
-        return append(line, (char[]){'\\', (char)c}, 2);
-    if (c >= 0x20 && c < 0x7f)
-        return append(line, (const char *)&c, 1);
-    int n = snprintf(esc, sizeof esc, "\\u%04x", c);
-    return append(line, esc, (size_t)n);
+    struct quoting *q = arg;
+    q->ok = q->ok && append(q->line, piece, size);
 }
 
-static bool is_plain(const char *value)
+static bool append_quoted(struct log_line *line, const char *value)
 {
-    for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
-        if (*p <= 0x20 || *p >= 0x7f || *p == '"' || *p == '\\' || *p == '=')
-            return false;
-    }
-    return true;
+    struct quoting q = {line, append(line, "\"", 1)};
+    json_escape_ascii(value, strlen(value), add_piece, &q);
+    return q.ok && append(line, "\"", 1);
 }
 
 static bool append_key(struct log_line *line, const char *key)
 {
     KNOWN(field, key);
-    if (line->json)
-        return append(line, ",\"", 2) && append(line, key, strlen(key)) && append(line, "\":", 2);
-    return append(line, " ", 1) && append(line, key, strlen(key)) && append(line, "=", 1);
-}
-
-static bool append_quoted(struct log_line *line, const char *value)
-{
-    bool ok = append(line, "\"", 1);
-    for (const unsigned char *p = (const unsigned char *)value; ok && *p; p++)
-        ok = append_escaped(line, *p);
-    return ok && append(line, "\"", 1);
+    return append(line, ",\"", 2) && append(line, key, strlen(key)) && append(line, "\":", 2);
 }
 
 void log_text(struct log_line *line, const char *key, const char *value)
@@ -221,12 +302,7 @@ void log_text(struct log_line *line, const char *key, const char *value)
     size_t before = line->size;
     if (line->log == NULL || value == NULL || *value == '\0')
         return;
-    bool ok = append_key(line, key);
-    if (ok && !line->json && is_plain(value))
-        ok = append(line, value, strlen(value));
-    else if (ok)
-        ok = append_quoted(line, value);
-    if (!ok)
+    if (!append_key(line, key) || !append_quoted(line, value))
         line->size = before;
 }
 
@@ -259,32 +335,89 @@ void log_begin(struct log_line *line, struct log *log, enum log_level level, con
     char stamp[40];
 
     line->size = 0;
-    line->log = log_wants(log, level) ? log : NULL;
-    if (line->log == NULL)
+    line->log = NULL;
+    if (log == NULL)
+        return;
+    line->written = is_written(log, level);
+    line->kept = kept_as(event, level);
+    if (!line->written && line->kept == KEPT_NOT)
         return;
     KNOWN(event, event);
-    line->json = __atomic_load_n(&log->json, __ATOMIC_RELAXED);
+    line->log = log;
+    line->level = level;
+    line->event = event;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &tm);
+    line->at_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     size_t n = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
     (void)snprintf(stamp + n, sizeof stamp - n, ".%03dZ", (int)(now.tv_nsec / 1000000));
-    if (line->json) {
-        (void)append(line, "{\"time\":\"", 9);
-        (void)append(line, stamp, strlen(stamp));
-        (void)append(line, "\"", 1);
-        log_text(line, "level", level_names[level]);
-        log_text(line, "event", event);
-        log_text(line, "message", message);
-    } else {
-        int size = snprintf(line->text, LOG_LINE_MAX - TAIL, "%s %-5s %s", stamp, level_names[level], event);
-        line->size = (size_t)size;
-        if (message != NULL) {
-            (void)append(line, ": ", 2);
-            for (const unsigned char *p = (const unsigned char *)message; *p; p++) {
-                if (!(*p == '"' ? append(line, "\"", 1) : append_escaped(line, *p)))
-                    break;
-            }
+    int size = snprintf(line->text, LOG_LINE_MAX - TAIL, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"",
+                        stamp, level_names[level], event);
+    line->size = line->fields = (size_t)size;
+    log_text(line, "message", message);
+    line->has_message = line->size != line->fields;
+}
+
+void log_keep(struct log_line *line, const char *event)
+{
+    KNOWN(event, event);
+    line->event = event;
+    line->kept = kept_as(event, line->level);
+}
+
+/* --- as text, for people --- */
+
+/* A string of the line without its quotes, and what quotes it holds as they are. */
+static void put_words(struct log_line *out, const struct json *json)
+{
+    for (size_t i = 0; i < json->size; i++) {
+        if (json->text[i] == '\\' && i + 1 < json->size && json->text[i + 1] == '"')
+            i++;
+        else if (json->text[i] == '\\' && i + 1 < json->size)
+            (void)append(out, (const char *)&json->text[i++], 1);
+        (void)append(out, (const char *)&json->text[i], 1);
+    }
+}
+
+static bool is_plain(const struct json *json)
+{
+    for (size_t i = 0; i < json->size; i++) {
+        if (json->text[i] <= ' ' || json->text[i] == '=' || json->text[i] == '\\')
+            return false;
+    }
+    return true;
+}
+
+/* "TIME LEVEL EVENT: MESSAGE KEY=VALUE ..."; never longer than the line is as JSON. */
+static void make_text(const struct log_line *line, struct log_line *out)
+{
+    struct json json;
+    json_start(&json, line->text, line->size);
+    (void)json_next(&json);
+    out->size = 0;
+    for (unsigned i = 0; json_next(&json) == JSON_KEY; i++) {
+        const char *key = (const char *)json.text;
+        size_t size = json.size;
+        bool message = i == 3 && line->has_message;
+        enum json_event value = json_next(&json);
+        bool string = value == JSON_STRING;
+        if (value == JSON_TRUE || value == JSON_FALSE) {
+            json.text = (const uint8_t *)(value == JSON_TRUE ? "true" : "false");
+            json.size = value == JSON_TRUE ? 4 : 5;
         }
+        if (i < 3 || message) {
+            (void)append(out, message ? ": " : " ", message ? 2 : i > 0);
+            put_words(out, &json);
+            for (size_t pad = i == 1 ? json.size : 5; pad < 5; pad++)
+                (void)append(out, " ", 1);
+            continue;
+        }
+        (void)append(out, " ", 1);
+        (void)append(out, key, size);
+        bool quoted = string && !is_plain(&json);
+        (void)append(out, quoted ? "=\"" : "=", quoted ? 2 : 1);
+        (void)append(out, (const char *)json.text, json.size);
+        (void)append(out, "\"", quoted ? 1 : 0);
     }
 }
 
@@ -292,10 +425,20 @@ void log_end(struct log_line *line)
 {
     if (line->log == NULL)
         return;
-    if (line->json)
-        line->text[line->size++] = '}';
+    if (line->kept != KEPT_NOT)
+        keep(line->log, line);
+    if (!line->written)
+        return;
+    line->text[line->size++] = '}';
+    if (!__atomic_load_n(&line->log->json, __ATOMIC_RELAXED)) {
+        struct log_line text;
+        make_text(line, &text);
+        text.text[text.size++] = '\n';
+        enqueue(line->log, text.text, text.size);
+        return;
+    }
     line->text[line->size++] = '\n';
-    enqueue(line->log, line);
+    enqueue(line->log, line->text, line->size);
 }
 
 void log_say(struct log *log, enum log_level level, const char *event, const char *format, ...)
@@ -303,7 +446,7 @@ void log_say(struct log *log, enum log_level level, const char *event, const cha
     struct log_line line;
     char message[2048];
     va_list args;
-    if (!log_wants(log, level))
+    if (log == NULL || (!is_written(log, level) && kept_as(event, level) == KEPT_NOT))
         return;
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args);

@@ -20,7 +20,7 @@ const struct log_event log_events[] = {
     {"rule", "audit", "A rule that only logs, or is a dry run, matches."},
     {"ratelimit", "audit", "A rate limit that only logs is exceeded."},
     {"sequence", "audit", "A sequence that only logs is not kept."},
-    {"quarantine", "audit", "A certificate goes into quarantine."},
+    {"quarantine", "audit", "A certificate goes into quarantine, or is let out."},
     {"reload", "audit",
      "A configuration or credentials were put in service: own certificate, and the one before."},
     {"credentials", "audit", "Credentials on disk that cannot be used, or are in need of care."},
@@ -30,7 +30,7 @@ const struct log_event log_events[] = {
     {"start", "process", "The process cannot start."},
     {"listen", "process", "A listener cannot be had."},
     {"resolver", "process", "Names cannot be looked up."},
-    {"log", "process", "Lines were dropped, because nobody read fast enough."},
+    {"log", "process", "Lines were dropped, because nobody read fast enough; or the level was changed for a time."},
 };
 const size_t log_event_count = sizeof log_events / sizeof *log_events;
 

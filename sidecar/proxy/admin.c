@@ -13,7 +13,7 @@
 #include "sidecar/proxy/proxy_private.h"
 #include "sidecar/proxy/tell.h"
 
-enum { LIMIT_DEFAULT = 100, SESSIONS_MAX = 20000 };
+enum { LIMIT_DEFAULT = 100, SESSIONS_MAX = 20000, EVENTS_MAX = 1000 };
 
 /* --- health --- */
 
@@ -207,6 +207,18 @@ static void serve_sessions(struct server_request *request, void *arg)
         tell_sessions(arg, request, limit);
 }
 
+static void serve_events(struct server_request *request, void *arg)
+{
+    struct json_write json = {0};
+    uint64_t limit;
+    if (!server_query_number(request, "limit", 1, EVENTS_MAX, LIMIT_DEFAULT, &limit))
+        return;
+    json_object(&json, NULL);
+    tell_events(arg, &json, limit);
+    json_object_end(&json);
+    tell_answer(request, &json);
+}
+
 /* --- what only workers know --- */
 
 static void gather_gone(void *arg)
@@ -258,6 +270,8 @@ static const struct server_route admin_table[] = {
     {"/sessions", SERVER_GET, "open connections, the newest first: ?limit=N", serve_sessions},
     {"/rules", SERVER_GET, "rules, limits, lists, and what came of them", serve_rules},
     {"/config", SERVER_GET, "the configuration in service, without secrets", serve_config},
+    {"/events", SERVER_GET, "refusals, reloads and what else happened, the newest first: ?limit=N",
+     serve_events},
     {"/quarantine", SERVER_GET, "certificates that are refused for a time", serve_quarantine},
     {"/quarantine/", SERVER_DELETE, "lets a certificate in again: /quarantine/SHA256", proxy_act_lift},
     {"/log", SERVER_POST, "logs more or less for a time: ?level=debug&for=60s", proxy_act_log},

@@ -579,6 +579,8 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
         return;
     log_begin(&line, w->log, each ? LOG_INFO : LOG_WARN, each ? "request" : "blocked",
               e && *e->text ? e->text : NULL);
+    if (e && e->rule)
+        log_keep(&line, "blocked");
     log_text(&line, s->inbound ? "inbound" : "outbound", session_name(s));
     log_number(&line, "status", (uint64_t)(t->status > 0 ? t->status : 0));
     log_text(&line, "outcome", t->outcome);

@@ -20,6 +20,7 @@ void tell_certs(const struct proxy *p, struct json_write *json);
 void tell_rules(const struct proxy *p, struct json_write *json);
 void tell_config(const struct proxy *p, struct json_write *json);
 void tell_quarantine(const struct proxy *p, struct json_write *json);
+void tell_events(const struct proxy *p, struct json_write *json, size_t limit);
 
 /* Answers at once. Takes the text over. */
 void tell_answer(struct server_request *request, struct json_write *json);

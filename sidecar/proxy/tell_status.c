@@ -88,3 +88,23 @@ void tell_status(const struct proxy *p, struct json_write *json)
     counters(p, json);
     json_seconds(json, "stall_seconds_max", stall);
 }
+
+static void event(void *arg, const struct log_kept *kept)
+{
+    struct json_write *json = arg;
+    json_object(json, NULL);
+    json_number(json, "at_ms", kept->at_ms);
+    json_text(json, "level", kept->level);
+    json_text(json, "event", kept->event);
+    if (!kept->has_message)
+        json_null(json, "message");
+    rules_buffer_add(&json->out, kept->fields, kept->size);
+    json_object_end(json);
+}
+
+void tell_events(const struct proxy *p, struct json_write *json, size_t limit)
+{
+    json_array(json, "events");
+    log_recent(p->log, limit, event, json);
+    json_array_end(json);
+}

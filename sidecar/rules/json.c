@@ -286,32 +286,66 @@ bool json_integer(const struct json *json, int64_t *number)
     return true;
 }
 
-void json_escape(const void *text, size_t size, void (*add)(void *arg, const void *piece, size_t size),
-                 void *arg)
+/* The code point of the valid UTF-8 at *P, which moves on to its last byte. */
+static uint32_t decode(const uint8_t *data, size_t *i)
+{
+    uint8_t lead = data[*i];
+    unsigned more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+    uint32_t code = lead & (0x3fu >> more);
+    while (more-- > 0)
+        code = code << 6 | (data[++*i] & 0x3fu);
+    return code;
+}
+
+static int escape_code(uint32_t code, char *out, size_t size)
+{
+    if (code < 0x10000)
+        return snprintf(out, size, "\\u%04x", code);
+    code -= 0x10000;
+    return snprintf(out, size, "\\u%04x\\u%04x", 0xd800 + (code >> 10), 0xdc00 + (code & 0x3ff));
+}
+
+static void escape(const void *text, size_t size, bool ascii,
+                   void (*add)(void *arg, const void *piece, size_t size), void *arg)
 {
     const uint8_t *data = text;
     size_t done = 0, wrong = 0;
     bool valid = rules_utf8_valid(data, size, &wrong);
     for (size_t i = 0; i < size; i++) {
-        char escape[8];
+        char piece[16];
+        size_t from = i;
         if (!valid && i == wrong) {
-            snprintf(escape, sizeof escape, "\\ufffd");
+            (void)snprintf(piece, sizeof piece, "\\ufffd");
         } else if (data[i] == '"' || data[i] == '\\') {
-            snprintf(escape, sizeof escape, "\\%c", data[i]);
+            (void)snprintf(piece, sizeof piece, "\\%c", data[i]);
         } else if (data[i] == '\n') {
-            snprintf(escape, sizeof escape, "\\n");
+            (void)snprintf(piece, sizeof piece, "\\n");
         } else if (data[i] < 0x20 || data[i] == 0x7f) {
-            snprintf(escape, sizeof escape, "\\u%04x", data[i]);
+            (void)snprintf(piece, sizeof piece, "\\u%04x", data[i]);
+        } else if (ascii && data[i] >= 0x80) {
+            (void)escape_code(decode(data, &i), piece, sizeof piece);
         } else {
             continue;
         }
-        add(arg, data + done, i - done);
-        add(arg, escape, strlen(escape));
+        add(arg, data + done, from - done);
+        add(arg, piece, strlen(piece));
         done = i + 1;
-        if (!valid && i == wrong) {
+        if (!valid && from == wrong) {
             valid = rules_utf8_valid(data + done, size - done, &wrong);
             wrong += done;
         }
     }
     add(arg, data + done, size - done);
+}
+
+void json_escape(const void *text, size_t size, void (*add)(void *arg, const void *piece, size_t size),
+                 void *arg)
+{
+    escape(text, size, false, add, arg);
+}
+
+void json_escape_ascii(const void *text, size_t size, void (*add)(void *arg, const void *piece, size_t size),
+                       void *arg)
+{
+    escape(text, size, true, add, arg);
 }

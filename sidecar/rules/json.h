@@ -60,5 +60,8 @@ bool json_skip(struct json *json, enum json_event event);
  */
 void json_escape(const void *text, size_t size, void (*add)(void *arg, const void *piece, size_t size),
                  void *arg);
+/* The same in ASCII alone: what is beyond is written as \uXXXX. */
+void json_escape_ascii(const void *text, size_t size, void (*add)(void *arg, const void *piece, size_t size),
+                       void *arg);
 
 #endif

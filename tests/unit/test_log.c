@@ -47,8 +47,8 @@ static void json_is_escaped(void **state)
     log_free(log);
     char *text = written(fd);
     assert_non_null(
-        strstr(text, "\"level\":\"warn\",\"event\":\"refused\",\"message\":\"a \\\"b\\\"\\u000a\\\\\""));
-    assert_non_null(strstr(text, "\"subject\":\"CN=x\\u000d\\u000a{\\\"level\\\":\\\"error\\\"}\""));
+        strstr(text, "\"level\":\"warn\",\"event\":\"refused\",\"message\":\"a \\\"b\\\"\\n\\\\\""));
+    assert_non_null(strstr(text, "\"subject\":\"CN=x\\u000d\\n{\\\"level\\\":\\\"error\\\"}\""));
     assert_non_null(strstr(text, "\"bytes\":18446744073709551615,\"verified\":false}\n"));
     assert_null(strstr(text, "absent"));
     assert_int_equal(strcspn(text, "\n"), strlen(text) - 1);
@@ -63,11 +63,17 @@ static void text_quotes_what_could_forge_a_field(void **state)
     log_begin(&line, log, LOG_INFO, "session", NULL);
     log_text(&line, "sni", "plain.example");
     log_text(&line, "subject", "x verified=true");
+    log_text(&line, "san", "\xc3\xa9\xf0\x9f\x92\xa9\xff");
+    log_number(&line, "bytes", 7);
+    log_bool(&line, "verified", false);
     log_end(&line);
+    log_say(log, LOG_WARN, "config", "a \"b\": c\n\\");
     log_say(log, LOG_DEBUG, "session", "not wanted");
     log_free(log);
     char *text = written(fd);
-    assert_non_null(strstr(text, " info  session sni=plain.example subject=\"x verified=true\"\n"));
+    assert_non_null(strstr(text, " info  session sni=plain.example subject=\"x verified=true\" "
+                                 "san=\"\\u00e9\\ud83d\\udca9\\ufffd\" bytes=7 verified=false\n"));
+    assert_non_null(strstr(text, " warn  config: a \"b\": c\\n\\\\\n"));
     assert_null(strstr(text, "not wanted"));
 }
 
@@ -121,6 +127,62 @@ static void a_full_pipe_drops_and_counts(void **state)
     free(text);
 }
 
+struct seen {
+    unsigned count, refused, blocked, reloads;
+    bool good;
+};
+
+static void see(void *arg, const struct log_kept *kept)
+{
+    struct seen *seen = arg;
+    char number[32];
+    (void)snprintf(number, sizeof number, ",\"number\":%u", 999 - seen->blocked);
+    if (strcmp(kept->event, "blocked") == 0) {
+        seen->good =
+            seen->good && kept->size == strlen(number) && memcmp(kept->fields, number, kept->size) == 0;
+        seen->good = seen->good && !kept->has_message && strcmp(kept->level, "info") == 0;
+        seen->blocked++;
+    }
+    seen->refused += strcmp(kept->event, "refused") == 0 && kept->has_message;
+    seen->reloads += strcmp(kept->event, "reload") == 0;
+    seen->count++;
+}
+
+/* Whatever the level, and however many requests are blocked: reloads and refusals are still there. */
+static void recent_lines_are_kept(void **state)
+{
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    struct log *log = log_new(ends[1], false, LOG_ERROR);
+    struct seen seen = {.good = true};
+    struct log_line line;
+    log_say(log, LOG_INFO, "reload", "started");
+    log_say(log, LOG_DEBUG, "reload", "not kept");
+    log_say(log, LOG_WARN, "refused", "expired");
+    log_say(log, LOG_INFO, "session", "not kept");
+    log_say(log, LOG_INFO, "request", "not kept");
+    for (unsigned i = 0; i < 1000; i++) {
+        log_begin(&line, log, LOG_INFO, "blocked", NULL);
+        log_number(&line, "number", i);
+        log_end(&line);
+    }
+    log_recent(log, 10000, see, &seen);
+    assert_true(seen.good);
+    assert_int_equal(seen.count, LOG_RECENT + 2);
+    assert_int_equal(seen.blocked, LOG_RECENT);
+    assert_int_equal(seen.refused, 1);
+    assert_int_equal(seen.reloads, 1);
+    seen = (struct seen){.good = true};
+    log_recent(log, 3, see, &seen);
+    assert_int_equal(seen.count, 3);
+    assert_int_equal(seen.blocked, 3);
+    (void)close(ends[1]);
+    log_free(log);
+    assert_int_equal(read(ends[0], out, sizeof out), 0);
+    (void)close(ends[0]);
+}
+
 static void counters_add_up_over_threads(void **state)
 {
     struct counters a = {{0}}, b = {{0}};
@@ -145,6 +207,7 @@ int main(void)
         cmocka_unit_test(text_quotes_what_could_forge_a_field),
         cmocka_unit_test(a_field_that_does_not_fit_is_left_out),
         cmocka_unit_test(a_full_pipe_drops_and_counts),
+        cmocka_unit_test(recent_lines_are_kept),
         cmocka_unit_test(counters_add_up_over_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
