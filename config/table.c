@@ -72,7 +72,7 @@ const struct config_key config_keys[] = {
     {SECTION_TLS, KEY_PATH, "crl", AT(tls, crl), .help = "File of one or several CRLs."},
     {SECTION_TLS, KEY_PATH, "password_file", AT(tls, password_file), .help = "File whose first line decrypts the private key."},
     {SECTION_TLS, KEY_BOOL, "strict_permissions", AT(tls, strict_permissions), IS("false"), .help = "Refuse a private key that a foreign group or others may read or write."},
-    {SECTION_TLS, KEY_ENUM, "crl_missing", AT(tls, crl_missing), IS("accept"), WORDS("accept|reject"), .help = "A certificate whose issuer has no CRL, once there are CRLs at all."},
+    {SECTION_TLS, KEY_ENUM, "crl_missing", AT(tls, crl_missing), IS("accept"), WORDS("accept|reject"), .help = "A certificate whose issuer has no CRL. `reject` holds where there is no CRL at all, too."},
     {SECTION_TLS, KEY_ENUM, "crl_expired", AT(tls, crl_expired), IS("reject"), WORDS("reject|warn"), .help = "A certificate whose issuer's CRL is past its nextUpdate."},
     {SECTION_TLS, KEY_ENUM, "on_untrusted", AT(tls, on_untrusted), IS("close"), WORDS("close|drain|keep"), .help = "What becomes of a live session whose peer is no longer trusted."},
     {SECTION_TLS, KEY_DURATION, "trust_grace", AT(tls, trust_grace), IS("10s"), FROM(0, DAY), .help = "How long a drained TCP session still has."},
@@ -81,7 +81,7 @@ const struct config_key config_keys[] = {
     {SECTION_TLS, KEY_ENUM, "min_version", AT(tls, min_version), IS("1.2"), WORDS("1.2|1.3"), .help = "The oldest TLS version."},
     {SECTION_TLS, KEY_STRINGS, "ciphers", AT(tls, ciphers), .help = "Cipher suites by IANA or OpenSSL name, most wanted first. Default: all with AEAD and ephemeral keys."},
     {SECTION_TLS, KEY_STRINGS, "groups", AT(tls, groups), .help = "Key exchange groups, most wanted first: X25519MLKEM768, X25519, P-256, P-384. Default: the first three; of an outbound that may speak TLS 1.2 all four, since a server's certificate on P-384 needs that group there."},
-    {SECTION_TLS, KEY_ENUM, "client_auth", AT(tls, client_auth), IS("require"), WORDS("require|request|none"), .help = "Whether callers must show a certificate. With `request`, who has none is let in as not verified, for rules to judge."},
+    {SECTION_TLS, KEY_ENUM, "client_auth", AT(tls, client_auth), IS("require"), WORDS("require|request|none"), .help = "Whether callers must show a certificate. With `request`, who has none is let in as not verified, for rules to judge. So a certificate can be demanded for some paths alone, without any renegotiation: `[rules] default = allow`, and a rule that blocks where `not cf.tls_client_auth.cert_verified and starts_with(http.request.uri.path, \"/admin\")`."},
     {SECTION_TLS, KEY_DURATION, "handshake_timeout", AT(tls, handshake_timeout), IS("10s"), FROM(1, HOUR), .help = "For a TLS handshake, from the connection on."},
 
     {SECTION_CA, KEY_PATH, "file", AT(ca, file), MUST, .help = "File of the trusted roots."},

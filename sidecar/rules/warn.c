@@ -194,7 +194,9 @@ static void visit(const struct warn *w, const struct node *node)
             enum rules_verdict verdict = compare_constant(node);
             if (verdict != RULES_OPEN)
                 report(w, node,
-                       verdict == RULES_TRUE ? "always matches where the value exists" : "never matches");
+                       verdict == RULES_TRUE     ? "always matches where the value exists"
+                       : node->op == CMP_IN_LIST ? "the list is empty: this matches nothing now"
+                                                 : "never matches");
         }
         warn_case(w, node);
         visit(w, node->compare.left);

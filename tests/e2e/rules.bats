@@ -522,3 +522,39 @@ expression = http.request.uri.path eq "/other"' tcp
     [ "$status" = 0 ]
     [[ $output == *warning* ]]
 }
+
+@test "sidecar check warns of rules that never match, match everything, or are never reached; [rules] expression_max holds" {
+    ports IN SERVICE
+    : >nobody
+    house_config '' "[list nobody]
+file = $T/nobody
+[rule nobody]
+expression = cf.tls_client_auth.cert_serial in \$nobody
+[rule two-hosts]
+expression = http.host eq \"a\" and http.host eq \"b\"
+[rule small-serial]
+expression = cf.tls_client_auth.cert_serial eq \"0a\"
+[rule ssl]
+expression = ssl
+[rule ssl-again]
+expression = ssl and http.host eq \"a\"
+[rule all]
+expression = true"
+    run "$OUTRIDER_BIN/sidecar" check -c server.conf
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ $output == *"[rule nobody]: the list is empty: this matches nothing now"* ]]
+    [[ $output == *"[rule two-hosts]: never together with the other value"* ]]
+    [[ $output == *"[rule small-serial]: the field has capital hexadecimal digits: this never matches"* ]]
+    [[ $output == *"[rule ssl-again]: never reached: the rule ssl before it"* ]]
+    [[ $output == *"[rule all]: matches everything"* ]]
+    [ "$(grep -c ': warning:' <<<"$output")" = 5 ]
+    long=$(printf 'ssl or %.0s' {1..700})ssl
+    house_config '' "[rule long]
+expression = $(fold -w 150 -s <<<"$long" | sed '2,$s/^/    /')"
+    run "$OUTRIDER_BIN/sidecar" check -c server.conf
+    [[ $status = 1 && $output == *long* ]]
+    sed -i 's/^\[rule long\]/[rules]\nexpression_max = 8KiB\n&/' server.conf
+    run "$OUTRIDER_BIN/sidecar" check -c server.conf -q
+    [ "$status" = 0 ]
+}

@@ -99,19 +99,11 @@ sidecar() {
     wait_until 10 pod "$pod" curl -sf http://127.0.0.1:9902/readyz >/dev/null
 }
 
-# mesh: both sidecars, both services.
+# mesh: both sidecars, both services. That of orders is deploy/examples/transparent.ini.
 mesh() {
     service orders 8080
     service plain 8080
-    sidecar orders server <<INI
-[inbound web]
-listen = [::]:8443
-forward = 127.0.0.1:8080
-protocol = tcp
-[outbound rest]
-destinations = 0.0.0.0/0, ::/0
-passthrough = allow
-INI
+    sidecar orders server < <(sed -n '/^\[inbound/,$p' "$BATS_TEST_DIRNAME/../../deploy/examples/transparent.ini")
     sidecar shop client <<INI
 exclude_ports = 7777
 [outbound orders]
