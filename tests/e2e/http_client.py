@@ -118,12 +118,16 @@ def hold(sock):
         if fifo in ready:
             sock.sendall(os.read(fifo, 65536).replace(b"\\r\\n", b"\r\n").replace(b"\r\n\n", b"\r\n"))
         if sock in ready:
+            sock.settimeout(0)  # what has come may be a session ticket alone
             try:
                 data = sock.recv(65536)
                 out.write(data)
                 end = None if data else "eof"
+            except ssl.SSLWantReadError:
+                pass
             except (OSError, ssl.SSLError) as error:
                 end = end_of(error)
+            sock.settimeout(None)
             out.flush()
     out.write(f"\n-- end {end}\n".encode())
     out.flush()

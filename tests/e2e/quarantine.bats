@@ -68,3 +68,46 @@ INI
     wait_for_log server 'quarantine scanners refuses'
     wait_until 12 metric_is server outrider_quarantine_entries 1
 }
+
+@test "an administrator lifts it: the certificate gets in again, and begins from nothing" {
+    ports IN SERVICE
+    spawn service python3 -m http.server "$SERVICE" --bind 127.0.0.1 --directory "$T"
+    wait_until 5 listening "$SERVICE"
+    config server <<INI
+[sidecar]
+health = 127.0.0.1:$(free_port)
+admin = unix:$T/admin.sock
+drain_timeout = 100ms
+drain_delay = 0s
+workers = $WORKERS
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = http
+[rule admin]
+expression = http.request.uri.path eq "/admin"
+[quarantine scanners]
+threshold = 2
+period = 60s
+duration = 1h
+INI
+    start_sidecar server
+    admin() { curl -sS -m 5 --unix-socket "$T/admin.sock" "http://localhost$1" "${@:2}"; }
+    sha256=$(openssl x509 -in "$PKI/client.crt" -outform DER | sha256sum | cut -d' ' -f1)
+    for name in client client2; do
+        for _ in 1 2; do [ "$(ask $name admin)" = 403 ]; done
+        [ "$(ask $name '')" = 403 ]
+    done
+    run admin /quarantine
+    echo "$output"
+    [[ $output == *"\"sha256\":\"$sha256\""* ]]
+    [ "$(admin "/quarantine/$sha256" -X DELETE -o /dev/null -w '%{http_code}')" = 200 ]
+    [ "$(ask client '')" = 200 ]
+    [ "$(ask client2 '')" = 403 ]
+    [ "$(admin "/quarantine/$sha256" -X DELETE -o /dev/null -w '%{http_code}')" = 404 ]
+    [[ $(admin /quarantine) != *"$sha256"* ]]
+    [ "$(ask client admin)" = 403 ]
+    [ "$(ask client '')" = 200 ]
+    [ "$(ask client admin)" = 403 ]
+    [ "$(ask client '')" = 403 ]
+}

@@ -37,6 +37,12 @@ static void test_threshold(void **state)
     assert_false(quarantine_note(q, &rule, a, 1700000));
     assert_false(quarantine_note(q, &rule, a, 1700001));
     assert_true(quarantine_note(q, &rule, a, 1700002));
+    /* Also where it was shorter than the period. */
+    struct quarantine_rule brief = {"brief", 2, 10000, 5};
+    assert_false(quarantine_note(q, &brief, b, 2000000));
+    assert_true(quarantine_note(q, &brief, b, 2000001));
+    assert_false(quarantine_note(q, &brief, b, 2000006));
+    assert_true(quarantine_note(q, &brief, b, 2000007));
     quarantine_free(q);
 }
 

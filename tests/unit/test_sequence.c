@@ -221,6 +221,16 @@ static void test_log_and_dry_run(void **state)
     assert_int_equal(c->counter[0].acted, 0);
     assert_int_equal(c->counter[1].acted, 1);
     done(c);
+    /* What broke it is no step, though it passed. */
+    s = expressions();
+    add(s, (struct sequence_rule){.name = "log", .steps = "login -> cart -> pay-now", .log_only = true});
+    c = caller(s, 4096);
+    assert_int_equal(ask(c, "/cart", 1), -1);
+    assert_int_equal(c->decision.note[0].step, 1);
+    assert_int_equal(ask(c, "/pay", 2), -1);
+    assert_int_equal(c->decision.notes, 1);
+    assert_int_equal(c->decision.note[0].step, 2);
+    done(c);
 }
 
 /* What cannot be evaluated must be in order, and is not taken. */
