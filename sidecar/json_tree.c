@@ -40,15 +40,17 @@ const struct json_node *json_tree(struct rules_arena *arena, const void *text, s
                                   const char **error)
 {
     struct json json;
-    struct json_node root = {0}, *open[JSON_DEPTH_MAX + 1] = {&root}, *last[JSON_DEPTH_MAX + 1] = {NULL};
+    const struct json_node *root = NULL, **link[JSON_DEPTH_MAX + 1]; /* where the next one belongs */
     unsigned depth = 0;
     const char *key = "";
+    for (unsigned i = 0; i <= JSON_DEPTH_MAX; i++)
+        link[i] = &root;
     json_start(&json, text, size);
     for (;;) {
         enum json_event event = json_next(&json);
         size_t key_size;
         if (event == JSON_END)
-            return root.child;
+            return root;
         if (event == JSON_BAD) {
             *error = json.error ? json.error : "not JSON";
             return NULL;
@@ -68,15 +70,10 @@ const struct json_node *json_tree(struct rules_arena *arena, const void *text, s
             break;
         node->key = key;
         key = "";
-        if (last[depth])
-            last[depth]->next = node;
-        else
-            open[depth]->child = node;
-        last[depth] = node;
-        if (event == JSON_OBJECT || event == JSON_ARRAY) {
-            open[++depth] = node;
-            last[depth] = NULL;
-        }
+        *link[depth] = node;
+        link[depth] = &node->next;
+        if (event == JSON_OBJECT || event == JSON_ARRAY)
+            link[++depth] = &node->child;
     }
     *error = "out of memory";
     return NULL;

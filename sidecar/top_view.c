@@ -416,12 +416,16 @@ static const struct column rule_columns[] = {{"RULE", 26, 0, false},
                                              {"MATCHED", 8, 70, true},
                                              {"ACTED", 8, 0, true}};
 
-static void draw_rule(struct page *p, const struct table *t, const struct json_node *rule, bool limit)
+enum rule_kind { RULE, SEQUENCE, LIMIT, RULE_KINDS };
+static const char *const rule_kinds[RULE_KINDS] = {"rules", "sequences", "ratelimits"};
+
+static void draw_rule(struct page *p, const struct table *t, const struct json_node *rule,
+                      enum rule_kind kind)
 {
     char action[64], span[TOP_AMOUNT], matched[TOP_AMOUNT], acted[TOP_AMOUNT];
     double n = json_number_of(rule, "acted");
     top_text_span(json_number_of(rule, "period_seconds"), span);
-    if (limit)
+    if (kind == LIMIT)
         (void)snprintf(action, sizeof action, "%.0f per %s", json_number_of(rule, "requests"), span);
     else
         (void)snprintf(action, sizeof action, "%s%.40s",
@@ -432,8 +436,9 @@ static void draw_rule(struct page *p, const struct table *t, const struct json_n
     top_text_number(json_number_of(rule, "matched"), matched);
     top_text_number(n, acted);
     draw_row(p, t,
-             (const char *const[]){json_text_of(rule, "name"), json_text_of(rule, "expression"), action,
-                                   limit ? "" : matched, acted},
+             (const char *const[]){json_text_of(rule, "name"),
+                                   json_text_of(rule, kind == SEQUENCE ? "steps" : "expression"), action,
+                                   kind == LIMIT ? "" : matched, acted},
              (const char *const[]){none, dim, none, none, n > 0 ? red : dim});
 }
 
@@ -452,11 +457,11 @@ static void draw_rules(struct page *p, unsigned lines)
     if (lines < 2)
         return;
     draw_title(p, &t);
-    for (const struct json_node *r = json_items_of(p->view->rules, "rules"); r && p->lines < end; r = r->next)
-        draw_rule(p, &t, r, false);
-    for (const struct json_node *r = json_items_of(p->view->rules, "ratelimits"); r && p->lines < end;
-         r = r->next)
-        draw_rule(p, &t, r, true);
+    for (unsigned kind = 0; kind < RULE_KINDS; kind++) {
+        const struct json_node *r = json_items_of(p->view->rules, rule_kinds[kind]);
+        for (; r && p->lines < end; r = r->next)
+            draw_rule(p, &t, r, (enum rule_kind)kind);
+    }
 }
 
 /* --- the frame --- */
@@ -484,8 +489,10 @@ void top_view_draw(const struct top_view *view, struct rules_buffer *out)
     draw_warnings(p);
     /* Peers get what the others leave, and at least half of it. */
     unsigned footer = view->plain ? 0 : 1, left = lines_left(p) > footer ? lines_left(p) - footer : 0;
-    unsigned want_events = lines_of(refusals(view->events)),
-             want_rules = lines_of(items(view->rules, "rules") + items(view->rules, "ratelimits"));
+    unsigned want_events = lines_of(refusals(view->events)), want_rules = 0;
+    for (unsigned kind = 0; kind < RULE_KINDS; kind++)
+        want_rules += items(view->rules, rule_kinds[kind]);
+    want_rules = lines_of(want_rules);
     unsigned rules = least(want_rules, left / 5),
              events = least(want_events, view->height ? left / 3 : PLAIN_EVENTS + 2);
     unsigned peers = left - rules - events;

@@ -33,8 +33,8 @@ struct top_view {
 };
 
 /*
- * Appends the frame: lines of exactly WIDTH cells (with PLAIN: at most), each with a newline; HEIGHT of them, where that is not 0.
- * Without PLAIN there are colours (SGR) in it, no other control bytes.
+ * Appends the frame: lines of exactly WIDTH cells (with PLAIN: at most), each with a newline; HEIGHT of them,
+ * where that is not 0. Without PLAIN there are colours (SGR) in it, no other control bytes.
  */
 void top_view_draw(const struct top_view *view, struct rules_buffer *out);
 

@@ -125,7 +125,9 @@ def rules():
                       rule("closed-for-maintenance", "true", "respond", 0, 0, enabled=False)],
             "ratelimits": [{"name": "per-client", "expression": "cf.tls_client_auth.cert_verified", "requests": 100, "period_seconds": 60, "acted": int(t * .2)}],
             "lists": [{"name": "revoked_serials", "entries": 41, "file": "/etc/outrider/lists/revoked.txt"}],
-            "quarantines": [{"name": "noisy", "threshold": 20, "period_seconds": 60, "duration_seconds": 600}], "sequences": []}
+            "quarantines": [{"name": "noisy", "threshold": 20, "period_seconds": 60, "duration_seconds": 600}],
+            "sequences": [{"name": "login-first", "steps": 'http.request.uri.path eq "/login" then http.request.uri.path eq "/pay"', "window_seconds": 300.0, "action": "block", "enabled": True,
+                           "dry_run": False, "inbounds": ["web"], "evaluated": int(t * 400), "matched": int(t * .02), "acted": int(t * .02)}]}
 
 
 def events(query):

@@ -56,6 +56,7 @@ def contents(b):
     assert not any(r[1] == "config" for r in b.rows("events"))
     equal(len(b.rows("peers")), 12)
     equal([r[:3] for r in b.rows("rules")][2], ["try-no-legacy-tls", 'outrider.tls.version eq "TLSv1.2"', "dry run: block"])
+    equal([r[0] for r in b.rows("rules")], ["block-revoked", "admin-only-from-ops", "try-no-legacy-tls", "closed-for-maintenance", "login-first", "per-client"])
     assert "41 entries of /etc/outrider/lists/revoked.txt" in b.text("#rules-sum")
     equal(len(b.rows("quarantine")), 2)
     equal([r[1] for r in b.rows("certs")], ["own", "chain", "CA", "CA", "CRL", "CA partners", "CRL"])
