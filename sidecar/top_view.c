@@ -365,11 +365,16 @@ static void draw_peers(struct page *p, const char *domain, unsigned lines)
         draw_peer(p, &t, peer, domain);
 }
 
+/* Whether it concerns a peer, and not the sidecar itself (sidecar/admin/log.md). */
 static bool is_refusal(const struct json_node *event)
 {
-    const char *kind = json_text_of(event, "event");
-    return strcmp(kind, "refused") == 0 || strcmp(kind, "blocked") == 0 ||
-           strncmp(kind, "quarantine", 10) == 0 || strcmp(kind, "limited") == 0;
+    static const char *const of_itself[] = {"reload", "config", "credentials", "expiry", "drain",
+                                            "start",  "listen", "resolver",    "log"};
+    for (size_t i = 0; i < sizeof of_itself / sizeof *of_itself; i++) {
+        if (strcmp(json_text_of(event, "event"), of_itself[i]) == 0)
+            return false;
+    }
+    return true;
 }
 
 static unsigned refusals(const struct json_node *events)
@@ -398,14 +403,14 @@ static void draw_events(struct page *p, unsigned lines)
         struct tm tm;
         double at = json_number_of(e, "at_ms") / 1000;
         time_t seconds = at > 0 && at < 1e11 ? (time_t)at : 0;
-        const char *who = json_text_of(e, "subject");
+        const char *subject = json_text_of(e, "subject"), *san = json_text_of(e, "san");
+        const char *who = *san ? san : *subject ? subject : json_text_of(e, "peer");
         if (!is_refusal(e))
             continue;
         if (localtime_r(&seconds, &tm))
             (void)strftime(clock, sizeof clock, "%H:%M:%S", &tm);
         draw_row(p, &t,
-                 (const char *const[]){clock, json_text_of(e, "event"), json_text_of(e, "message"),
-                                       *who ? who : json_text_of(e, "peer")},
+                 (const char *const[]){clock, json_text_of(e, "event"), json_text_of(e, "message"), who},
                  style);
     }
 }

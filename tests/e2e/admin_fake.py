@@ -147,7 +147,7 @@ def events(query):
         elif i % 3:
             c = cert(f"{WHERE[i % 8]}-{i}")
             out.append({"at_ms": at, "level": "warn", "event": "refused", "message": EVIL if ROOM["hostile"] and i == 1 else reasons[i % 5], "inbound": "web", "peer": f"10.4.3.{i}:5{i:04d}",
-                        "subject": EVIL if ROOM["hostile"] and i == 1 else c["subject"], "sans": c["sans"], "issuer": "CN=Somebody else", "serial": c["serial"], "sha256": c["sha256"], "tls": "TLSv1.3", "alert_sent": "unknown_ca"})
+                        "subject": EVIL if ROOM["hostile"] and i == 1 else c["subject"], "san": ", ".join(c["sans"]), "issuer": "CN=Somebody else", "serial": c["serial"], "sha256": c["sha256"], "tls": "TLSv1.3", "alert_sent": "unknown_ca"})
         else:
             c = cert(WHERE[i % 8])
             out.append({"at_ms": at, "level": "info", "event": "blocked", "message": "rule admin-only-from-ops: GET /admin/users answered 403", "rule": "admin-only-from-ops",

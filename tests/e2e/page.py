@@ -181,12 +181,20 @@ def away(b):
 
 
 def real(b):
-    """Of a sidecar: its policy lets its own style and script in, and it is what it says it is."""
+    """Of a sidecar that three have called: client four times, once where it may not; a stranger; client2, who stays."""
     b.look()
     equal(b.text("#identity"), "spiffe://cluster.local/ns/shop/sa/server")
     equal(b.text("#state"), "ready")
     equal(b.js("return getComputedStyle(document.querySelector('.facts')).display"), "grid")
+    b.wait("return document.querySelector('#sessions .open')?.textContent === '/ns/shop/sa/client2'")
+    equal([r[:2] for r in b.rows("certs")], [["/ns/shop/sa/server", "own"], ["CN=Test CA", "CA"]])
+    equal([[r[0], r[2], r[4]] for r in b.rows("rules")], [["no-admin", "block", "1"], ["plenty", "1,000 per 1 min", "0"]])
+    b.click("summary")
+    b.wait("return document.getElementById('config-text').textContent.includes('[rule no-admin]')")
+    equal(b.text("#quarantine .empty"), "Nobody is in quarantine.")
+    equal(b.js("return [window.hurt ?? null, document.images.length]"), [None, 0])
     equal([c for c in b.complaints() if "Content Security Policy" in c], [])
+    b.picture(f"{b.folder}/../page-real.png")
 
 
 # WCAG 2: of the colours of text on what they stand on.
