@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sidecar/cert.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "sidecar/proxy/tell.h"
 
 enum { TEXT = 512, DATE = 40 };
 
@@ -13,30 +14,6 @@ void cert_put(FILE *out, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++)
         (void)putc(*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0) ? '?' : *p, out);
-}
-
-static void san_text(const struct x509_san *san, char out[TEXT])
-{
-    static const char *const kinds[] = {
-        [X509_SAN_DNS] = "DNS", [X509_SAN_URI] = "URI", [X509_SAN_EMAIL] = "email", [X509_SAN_IP] = "IP"};
-    char ip[INET6_ADDRSTRLEN];
-    struct x509_slice text = san->value;
-    if (san->kind == X509_SAN_IP) {
-        (void)inet_ntop(text.size == 4 ? AF_INET : AF_INET6, text.data, ip, sizeof ip);
-        text = (struct x509_slice){(const uint8_t *)ip, strlen(ip)};
-    }
-    (void)snprintf(out, TEXT, "%s:%.*s", kinds[san->kind], (int)(text.size < TEXT ? text.size : TEXT),
-                   (const char *)text.data);
-}
-
-static void key_text(const struct x509 *cert, char out[TEXT])
-{
-    switch (cert->key_type) {
-    case X509_KEY_RSA: (void)snprintf(out, TEXT, "RSA %u", cert->key_bits); break;
-    case X509_KEY_EC: (void)snprintf(out, TEXT, "EC P-%u", cert->key_bits); break;
-    case X509_KEY_ED25519: (void)snprintf(out, TEXT, "Ed25519"); break;
-    case X509_KEY_OTHER: (void)snprintf(out, TEXT, "other"); break;
-    }
 }
 
 static void date_text(int64_t at, char out[DATE])
@@ -85,44 +62,11 @@ void cert_print(FILE *out, int indent, struct tls_der der, int64_t now)
                   now > cert->not_after    ? ", which is over"
                   : now < cert->not_before ? ", which is still to come"
                                            : "");
-    key_text(cert, text);
-    line(out, indent, "key", text);
+    line(out, indent, "key", tell_key_text(cert, text, sizeof text));
     for (size_t i = 0; i < cert->san_count; i++) {
-        san_text(&cert->san[i], text);
+        tell_san_text(&cert->san[i], text, sizeof text);
         line(out, indent, i ? "" : "names", text);
     }
-    free(cert);
-}
-
-void cert_json(struct json_write *json, const char *key, struct tls_der der)
-{
-    struct x509 *cert = malloc(sizeof *cert);
-    char text[TEXT];
-    if (cert == NULL || x509_parse(der.data, der.size, cert) != NULL) {
-        json_null(json, key);
-        free(cert);
-        return;
-    }
-    json_object(json, key);
-    (void)x509_name_rfc2253(cert->subject, text, sizeof text);
-    json_text(json, "subject", text);
-    (void)x509_name_rfc2253(cert->issuer, text, sizeof text);
-    json_text(json, "issuer", text);
-    (void)x509_serial_hex(cert, text, sizeof text);
-    json_text(json, "serial", text);
-    digest_text(der, text);
-    json_text(json, "sha256", text);
-    json_array(json, "sans");
-    for (size_t i = 0; i < cert->san_count; i++) {
-        san_text(&cert->san[i], text);
-        json_text(json, NULL, text);
-    }
-    json_array_end(json);
-    json_signed(json, "not_before_at", cert->not_before);
-    json_signed(json, "not_after_at", cert->not_after);
-    key_text(cert, text);
-    json_text(json, "key", text);
-    json_object_end(json);
     free(cert);
 }
 
@@ -138,7 +82,7 @@ static void subject_of(struct tls_der der, char out[TEXT])
     *out = '\0';
     if (cert && x509_parse(der.data, der.size, cert) == NULL &&
         x509_name_rfc2253(cert->subject, out, TEXT) == 0 && cert->san_count != 0)
-        san_text(&cert->san[0], out);
+        tell_san_text(&cert->san[0], out, TEXT);
     free(cert);
 }
 

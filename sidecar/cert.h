@@ -13,8 +13,6 @@ void cert_put(FILE *out, const char *text);
 
 /* One certificate in some lines, each behind INDENT blanks. */
 void cert_print(FILE *out, int indent, struct tls_der der, int64_t now);
-/* subject, issuer, serial, sha256, sans, not_before_at, not_after_at, key; null where it is none. */
-void cert_json(struct json_write *json, const char *key, struct tls_der der);
 
 /* The path of a judgement, and what the revocation lists say on its way; nothing where there is no path. */
 void cert_print_path(FILE *out, int indent, const struct tls_judged *judged);

@@ -13,6 +13,7 @@
 #include "sidecar/eval_facts.h"
 #include "sidecar/offline.h"
 #include "sidecar/proxy/decide.h"
+#include "sidecar/proxy/tell.h"
 
 enum { FILE_MAX = 1 << 20, ACCEPTED = 0, UNUSABLE = 1, USAGE = 2, NOT_ACCEPTED = 3 };
 
@@ -359,7 +360,7 @@ static int explain(struct explain *e)
         json_object(json, NULL);
         json_array(json, "chain");
         for (size_t i = 0; i < e->peer->chain_count; i++)
-            cert_json(json, NULL, e->peer->chain[i]);
+            tell_certificate(json, NULL, e->peer->chain[i]);
         json_array_end(json);
         json_array(json, "findings");
     } else {

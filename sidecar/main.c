@@ -6,6 +6,7 @@
 
 #include "certrotate/certrotate.h"
 #include "sidecar/check.h"
+#include "sidecar/drain.h"
 #include "sidecar/eval.h"
 #include "sidecar/explain.h"
 #include "sidecar/probe.h"
@@ -32,6 +33,7 @@ static const struct command {
     {"explain", explain_main, "tells whether a certificate would be accepted, by whom, or why not"},
     {"probe", probe_main, "makes a mutual TLS connection and tells each step of it"},
     {"top", top_main, "shows what a running sidecar does, live"},
+    {"drain", drain_main, "has a running sidecar end in good order, and waits for it"},
     {"redirect", redirect_main, "leads the pod's connections to the sidecar (transparent mode)"},
     {"certrotate", certrotate_main, "makes, issues, revokes and rotates certificates"},
     {"version", version_main, "prints the version"},

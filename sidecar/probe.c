@@ -10,6 +10,7 @@
 
 #include "sidecar/cert.h"
 #include "sidecar/probing.h"
+#include "sidecar/proxy/tell.h"
 
 enum { TIMEOUT = 5000, WAIT = 500, ALPN_MAX = 8, HOST_MAX = 253, MS_MAX = 600000 };
 
@@ -235,7 +236,7 @@ static void json_peer(struct json_write *json, const struct probing *p)
     json_object(json, "peer");
     json_array(json, "chain");
     for (size_t i = 0; i < p->peer->chain_count; i++)
-        cert_json(json, NULL, p->peer->chain[i]);
+        tell_certificate(json, NULL, p->peer->chain[i]);
     json_array_end(json);
     json_bool(json, "trusted", p->verdict.status == TLS_TRUSTED);
     json_text(json, "status", tls_status_name(p->verdict.status));
@@ -258,7 +259,7 @@ static void json_own(struct json_write *json, const struct probing *p)
     json_bool(json, "demanded", p->info.asked);
     json_bool(json, "shown", p->info.showed);
     if (own->chain_count)
-        cert_json(json, "certificate", own->chain[0]);
+        tell_certificate(json, "certificate", own->chain[0]);
     else
         json_null(json, "certificate");
     if (p->result == PROBING_REFUSED || (p->result == PROBING_WELL && p->own != PROBING_UNKNOWN))

@@ -14,6 +14,9 @@ struct proxy;
 void tell_certificate(struct json_write *json, const char *key, struct x509_slice der);
 /* Its fields alone, into an object that is open. */
 void tell_certificate_fields(struct json_write *json, const struct x509 *cert);
+/* "URI:spiffe://...", "IP:10.0.0.1", at most SIZE bytes; "EC P-256", which may lie in OUT. */
+void tell_san_text(const struct x509_san *name, char *out, size_t size);
+const char *tell_key_text(const struct x509 *cert, char *out, size_t size);
 
 void tell_status(const struct proxy *p, struct json_write *json);
 void tell_certs(const struct proxy *p, struct json_write *json);

@@ -4,22 +4,21 @@
 
 #include "sidecar/proxy/tell.h"
 
-static void san(struct json_write *json, const struct x509_san *name)
+void tell_san_text(const struct x509_san *name, char *out, size_t size)
 {
     static const char *const kinds[] = {
         [X509_SAN_DNS] = "DNS", [X509_SAN_URI] = "URI", [X509_SAN_IP] = "IP", [X509_SAN_EMAIL] = "email"};
-    char address[INET6_ADDRSTRLEN], text[1024];
+    char address[INET6_ADDRSTRLEN];
     if (name->kind == X509_SAN_IP)
         (void)snprintf(
-            text, sizeof text, "IP:%s",
+            out, size, "IP:%s",
             inet_ntop(name->value.size == 4 ? AF_INET : AF_INET6, name->value.data, address, sizeof address));
     else
-        (void)snprintf(text, sizeof text, "%s:%.*s", kinds[name->kind], (int)name->value.size,
+        (void)snprintf(out, size, "%s:%.*s", kinds[name->kind], (int)name->value.size,
                        (const char *)name->value.data);
-    json_text(json, NULL, text);
 }
 
-static const char *key_words(const struct x509 *cert, char *out, size_t size)
+const char *tell_key_text(const struct x509 *cert, char *out, size_t size)
 {
     switch (cert->key_type) {
     case X509_KEY_RSA: (void)snprintf(out, size, "RSA %u", cert->key_bits); break;
@@ -44,12 +43,14 @@ void tell_certificate_fields(struct json_write *json, const struct x509 *cert)
     (void)x509_hex((struct x509_slice){digest, sizeof digest}, false, text, sizeof text);
     json_text(json, "sha256", text);
     json_array(json, "sans");
-    for (size_t i = 0; i < cert->san_count; i++)
-        san(json, &cert->san[i]);
+    for (size_t i = 0; i < cert->san_count; i++) {
+        tell_san_text(&cert->san[i], text, sizeof text);
+        json_text(json, NULL, text);
+    }
     json_array_end(json);
     json_signed(json, "not_before_at", cert->not_before);
     json_signed(json, "not_after_at", cert->not_after);
-    json_text(json, "key", key_words(cert, text, sizeof text));
+    json_text(json, "key", tell_key_text(cert, text, sizeof text));
 }
 
 void tell_certificate(struct json_write *json, const char *key, struct x509_slice der)

@@ -39,7 +39,7 @@ teardown() { finish; }
         grep -qF -- "$word" ini || { echo "not in the page: $word"; exit 1; }
     done
     groff -man -Tutf8 "$D/usr/share/man/man1/sidecar.1" | sed 's/\x1b\[[0-9;]*m//g' >page
-    for command in run check eval explain probe redirect; do
+    for command in run check drain eval explain probe redirect; do
         grep -q "sidecar $command" page
     done
 }
