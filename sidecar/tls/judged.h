@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How a verdict came about, for people: apart from trust.h, since wolfSSL has names of certrotate/crl.h, too. */
+/* How a verdict came about, for people: apart from trust.h, since wolfSSL has names of certrotate/crl.h, too.
+ */
 #ifndef SIDECAR_TLS_JUDGED_H
 #define SIDECAR_TLS_JUDGED_H
 

@@ -68,8 +68,8 @@ struct tls_stream_info {
     bool asked;    /* client: the server asked for a certificate, */
     bool showed;   /* and got ours */
     bool ticket;   /* client: the server gave a session ticket */
-    bool verified; /* a certificate was presented in THIS handshake, which was completed, and the judge trusted
-                      it then; stays so when the stream fails later */
+    bool verified; /* a certificate was presented in THIS handshake, which was completed, and the judge
+                      trusted it then; stays so when the stream fails later */
 };
 
 struct tls_stream;

@@ -77,7 +77,7 @@ INI
     inbound
     for i in {1..40}; do
         ask "$IN" stranger >/dev/null || true
-        [ $i != 30 ] || ask "$IN" expired >/dev/null || true
+        [ "$i" != 30 ] || ask "$IN" expired >/dev/null || true
     done
     wait_for_log server '"event":"refused","message":"certificate expired'
     [ "$(grep -c 'issuer not trusted' server.log)" = 10 ]
@@ -126,7 +126,8 @@ forward = 127.0.0.1:$SERVICE
 protocol = tcp
 INI
     mkfifo full
-    sleep 60 <full 3>&- & # holds it open, and reads nothing
+    # shellcheck disable=SC2217  # it holds the pipe open, and reads nothing
+    sleep 60 <full 3>&- &
     sleeper=$!
     "$OUTRIDER_BIN/sidecar" run -c server.conf 2>full >server.out </dev/null 3>&- &
     sidecar=$!

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 # `sidecar probe` towards openssl, nginx and sidecars: what it says of each step, and its exit status.
+# shellcheck disable=SC2030,SC2031  # each test is a shell of its own
 load lib
 setup() { begin; }
 teardown() { finish; }
