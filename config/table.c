@@ -104,7 +104,7 @@ const struct config_key config_keys[] = {
     {SECTION_INBOUND, KEY_CIDRS, "proxy_from", AT(inbound, proxy_from), .help = "Who may send that header."},
     {SECTION_INBOUND, KEY_ENUM, "send_proxy", AT(inbound, proxy_out), IS("off"), WORDS("off|v1|v2"), .help = "The PROXY protocol header to send to the service; v2 carries what is known of the TLS session."},
     {SECTION_INBOUND, KEY_STRINGS, "alpn", AT(inbound, alpn), .help = "Protocols to agree on by ALPN, most wanted first."},
-    {SECTION_INBOUND, KEY_DURATION, "request_timeout", AT(inbound, request_timeout), IS("30s"), WORDS("off"), FROM(0, DAY), .help = "HTTP: for a request's head as a whole, and for each next piece of its body."},
+    {SECTION_INBOUND, KEY_DURATION, "request_timeout", AT(inbound, request_timeout), IS("30s"), WORDS("off"), FROM(0, DAY), .help = "HTTP: for a request's head as a whole, and for each next piece of its body. HTTP/2: for the preface and the ACK of SETTINGS, too; bodies of gRPC, whose calls have deadlines of their own, may pause for as long as they like."},
     {SECTION_INBOUND, KEY_DURATION, "response_timeout", AT(inbound, response_timeout), IS("off"), WORDS("off"), FROM(0, DAY), .help = "HTTP: for the service to begin its answer, and for each next piece of it."},
     {SECTION_INBOUND, KEY_DURATION, "keepalive_timeout", AT(inbound, keepalive_timeout), IS("75s"), WORDS("off"), FROM(0, DAY), .help = "HTTP: how long a connection may wait for its next request."},
     LIMITS(SECTION_INBOUND, inbound, "5s"),

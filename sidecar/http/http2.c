@@ -21,7 +21,8 @@ void http2_limits_default(struct http2_limits *limits)
     };
 }
 
-struct http2_conn *http2_conn_new(const struct http2_limits *limits, struct http2_scratch *scratch)
+struct http2_conn *http2_conn_new(const struct http2_limits *limits, struct http2_scratch *scratch,
+                                  uint64_t now_ms)
 {
     struct http2_conn *c = calloc(1, sizeof(*c));
     if (!c)
@@ -30,6 +31,7 @@ struct http2_conn *http2_conn_new(const struct http2_limits *limits, struct http
     c->scratch = scratch;
     c->up_last = c->down_last = HTTP2_STREAM_MAX;
     c->filled_ms = UINT64_MAX;
+    c->began_ms = now_ms;
     for (int side = HTTP2_DOWN; side <= HTTP2_UP; side++) {
         struct http2_peer *p = &c->peer[side];
         p->reading = side == HTTP2_DOWN ? HTTP2_READ_PREFACE : HTTP2_READ_HEAD;
@@ -189,13 +191,13 @@ bool http2_fail(struct http2_conn *c, enum http2_side side, uint32_t code, const
 
 /* --- calls ------------------------------------------------------------------------------------------- */
 
-static void enter(struct http2_conn *c, const struct http2_sink *sink)
+void http2_enter(struct http2_conn *c, const struct http2_sink *sink)
 {
     c->sink = sink;
     http2_tokens_fill(c);
 }
 
-static enum http2_result leave(struct http2_conn *c)
+enum http2_result http2_leave(struct http2_conn *c)
 {
     if (!c->dead) {
         http2_flush_run(c);
@@ -219,9 +221,10 @@ enum http2_result http2_feed(struct http2_conn *c, enum http2_side side, const u
 {
     if (c->dead)
         return HTTP2_CLOSE;
-    enter(c, sink);
-    (void)!http2_read(c, side, data, size);
-    return leave(c);
+    http2_enter(c, sink);
+    if (http2_read(c, side, data, size))
+        http2_note_partial(c, side);
+    return http2_leave(c);
 }
 
 enum http2_result http2_eof(struct http2_conn *c, enum http2_side side, const struct http2_sink *sink)
@@ -230,11 +233,11 @@ enum http2_result http2_eof(struct http2_conn *c, enum http2_side side, const st
         return http2_service_lost(c, 502, "the service closed the connection", sink);
     if (c->dead)
         return HTTP2_CLOSE;
-    enter(c, sink);
+    http2_enter(c, sink);
     die(c, HTTP2_DOWN, HTTP2_NO_ERROR, "the client closed the connection");
     http2_goaway(c, HTTP2_UP, 0, HTTP2_NO_ERROR, NULL, 0);
     http2_stream_each(c, 0, abandoned, NULL);
-    return leave(c);
+    return http2_leave(c);
 }
 
 enum http2_result http2_service_lost(struct http2_conn *c, int status, const char *message,
@@ -242,32 +245,33 @@ enum http2_result http2_service_lost(struct http2_conn *c, int status, const cha
 {
     if (c->dead)
         return HTTP2_CLOSE;
-    enter(c, sink);
+    http2_enter(c, sink);
     if (c->last_id == 0 && !c->refusing && !c->peer[HTTP2_DOWN].gone_away) {
         /* Its preface alone has set the dial going. A GOAWAY would tell it nothing of why. */
         c->up_lost = true;
         c->peer[HTTP2_UP].credit = 0;
         c->lost_status = status;
+        c->lost_ms = sink->now_ms;
         c->lost_message = message;
         (void)!http2_own_settings(c);
-        return leave(c);
+        return http2_leave(c);
     }
     die(c, HTTP2_UP, HTTP2_NO_ERROR, "the service is gone");
     lose_all(c, status, message, HTTP2_ANSWERED, HTTP2_RESET_UP);
-    return leave(c);
+    return http2_leave(c);
 }
 
 void http2_drain(struct http2_conn *c, bool now, const struct http2_sink *sink)
 {
     if (c->dead)
         return;
-    enter(c, sink);
+    http2_enter(c, sink);
     if (now || c->draining)
         http2_drain_final(c);
     else
         http2_drain_ping(c);
     c->draining = true;
-    (void)leave(c);
+    (void)http2_leave(c);
 }
 
 enum http2_state http2_state(const struct http2_conn *c)

@@ -161,8 +161,9 @@ struct http2_scratch *http2_scratch_new(const struct http2_limits *limits);
 void http2_scratch_free(struct http2_scratch *scratch);
 
 struct http2_conn;
-/* limits and scratch must outlive the connection. NULL: out of memory. */
-struct http2_conn *http2_conn_new(const struct http2_limits *limits, struct http2_scratch *scratch);
+/* limits and scratch must outlive the connection; now_ms: of the sink's clock. NULL: out of memory. */
+struct http2_conn *http2_conn_new(const struct http2_limits *limits, struct http2_scratch *scratch,
+                                  uint64_t now_ms);
 /* Frees without a word to anybody; requests still open get their end event if a sink is given. */
 void http2_conn_free(struct http2_conn *conn, const struct http2_sink *sink);
 
@@ -186,9 +187,27 @@ enum http2_result http2_service_lost(struct http2_conn *conn, int status, const 
                                      const struct http2_sink *sink);
 
 /* Finish: GOAWAY to the client, no new requests, open ones go on. The first call announces it and lets
- * requests on their way still in (GOAWAY with 2^31-1, then a PING; its answer sets the final id); a second
- * one, or `now`, sets the final id at once. Call http2_state afterwards. */
+ * requests on their way still in (GOAWAY with 2^31-1, then a PING; its answer, http2_timeout or a second call
+ * sets the final id); `now` sets it at once. Call http2_state afterwards. */
 void http2_drain(struct http2_conn *conn, bool now, const struct http2_sink *sink);
+
+/* How long is waited; 0: for ever. */
+struct http2_patience {
+    uint64_t request_ms;  /* for the client's preface, for a header block or other frame as a whole, for each
+                             next  piece of a body (but of gRPC, whose calls have deadlines of their own), and
+                             for either  side's ACK of SETTINGS (RFC 9113, 6.5.3) */
+    uint64_t response_ms; /* for the service to begin its response, and for each next piece of it; not while
+                             the client grants no window for one */
+    uint64_t readable_ms[2]; /* since when the transports are read from without a pause: what a side could not
+                                be heard to say before is not held against it */
+};
+/* When the connection's patience ends, on the sink's clock; 0: never. A drain's second step is timed by it,
+ * too. */
+uint64_t http2_due(const struct http2_conn *conn, const struct http2_patience *patience);
+/* It may have ended: the streams that are late are answered 408, 504 or reset; a client that is late with
+ * what holds up the connection itself ends it. */
+enum http2_result http2_timeout(struct http2_conn *conn, const struct http2_patience *patience,
+                                const struct http2_sink *sink) __attribute__((warn_unused_result));
 
 enum http2_state {
     HTTP2_OPEN,

@@ -58,6 +58,7 @@ static void send_settings(struct http2_conn *c, enum http2_side to, const struct
     struct http2_peer *r = &c->peer[to];
     bool preface = to == HTTP2_UP && !r->greeted;
     r->greeted = true;
+    unacked.since_ms = c->sink->now_ms;
     r->unacked[r->nunacked++] = unacked;
     if (preface)
         http2_emit(c, to, (const uint8_t *)HTTP2_PREFACE, HTTP2_PREFACE_LEN);
@@ -227,6 +228,7 @@ void http2_drain_ping(struct http2_conn *c)
     http2_goaway(c, HTTP2_DOWN, HTTP2_STREAM_MAX, HTTP2_NO_ERROR, NULL, 0);
     http2_emit_frame(c, HTTP2_DOWN, HTTP2_PING, 0, 0, drain_payload, sizeof(drain_payload));
     c->pinging = true;
+    c->drain_ms = c->sink->now_ms;
 }
 
 void http2_drain_final(struct http2_conn *c)

@@ -91,6 +91,7 @@ static void passed(struct http2_conn *c, struct http2_stream *st, enum http2_sid
     c->peer[http2_other(side)].window -= size;
     st->relative[side] -= size;
     st->bytes[side] += size;
+    st->moved_ms = c->sink->now_ms;
     http2_tokens_earn(c);
 }
 
@@ -206,6 +207,8 @@ bool http2_window_update(struct http2_conn *c, enum http2_side side, const uint8
             return http2_fail(c, side, HTTP2_PROTOCOL_ERROR, "WINDOW_UPDATE of nothing");
         if (r->window + size > HTTP2_WINDOW_MAX)
             return http2_fail(c, side, HTTP2_FLOW_CONTROL_ERROR, "the connection's window overflows");
+        if (r->window <= 0)
+            r->opened_ms = c->sink->now_ms;
         r->window += size;
         if (side == HTTP2_DOWN) {
             int64_t reserve = r->window >> RESERVE_SHIFT;
@@ -223,6 +226,7 @@ bool http2_window_update(struct http2_conn *c, enum http2_side side, const uint8
     if (r->initial_window + st->relative[sender] + size > HTTP2_WINDOW_MAX)
         return http2_stream_broken(c, st, side, HTTP2_FLOW_CONTROL_ERROR);
     st->relative[sender] += size;
+    st->moved_ms = c->sink->now_ms;
     if (!st->ended[sender])
         http2_grant(c, sender, id, size);
     return true;

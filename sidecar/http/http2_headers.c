@@ -82,6 +82,7 @@ static bool request(struct http2_conn *c, uint32_t id, bool end_stream)
         .grpc_status = -1,
         .expect = {-1, -1},
         .began_ms = c->sink->now_ms,
+        .moved_ms = c->sink->now_ms,
     };
     c->last_id = id;
     bool valid = http2_section_read(c->scratch, HTTP2_SECTION_REQUEST, &s);
@@ -167,7 +168,7 @@ static bool response(struct http2_conn *c, struct http2_stream *st, bool end_str
         ask_trailers(c, HTTP2_UP, &s);
     } else {
         st->responded = true;
-        st->responded_ms = c->sink->now_ms;
+        st->responded_ms = st->moved_ms = c->sink->now_ms;
         st->status = s.status;
         st->grpc_status = s.grpc_status;
         st->expect[HTTP2_UP] = bodiless ? 0 : s.length;

@@ -11,6 +11,7 @@
  *   http2_stream.c   the table of open streams, their end, errors that end one
  *   http2_answer.c   responses of our own
  *   http2_flood.c    token buckets
+ *   http2_time.c     timeouts
  *
  * Handlers return false when they ended the connection (by http2_fail); nothing of it may be touched then but
  * to return. The two sides are called S, who sent what is being looked at, and R, the other.
@@ -78,6 +79,7 @@ struct http2_frame {
 
 /* SETTINGS that a side has been sent and not acknowledged, and what the ACK puts in force. */
 struct http2_unacked {
+    uint64_t since_ms;
     bool own;                       /* ours: the ACK is not passed on */
     uint32_t initial_window;        /* of the SETTINGS that were passed on */
     bool table;                     /* ... which stated HEADER_TABLE_SIZE */
@@ -125,12 +127,16 @@ struct http2_peer {
     nghttp2_hd_inflater *inflater; /* NULL until needed */
     bool table_acked;              /* it knows our HEADER_TABLE_SIZE */
 
-    bool said;      /* its first SETTINGS have come */
-    bool greeted;   /* it has been sent SETTINGS */
-    bool gone_away; /* it sent GOAWAY */
+    uint64_t partial_ms; /* since when a frame or header block of it is incomplete, or for DATA the last part;
+                          * 0: none
+                          */
+    bool said;           /* its first SETTINGS have come */
+    bool greeted;        /* it has been sent SETTINGS */
+    bool gone_away;      /* it sent GOAWAY */
 
     /* connection flow control: credit is what it may send, window what it may be sent. See http2_flow.c. */
     int64_t credit, window;
+    uint64_t opened_ms; /* when window was last raised from nothing */
 
     /* stream flow control: INITIAL_WINDOW_SIZE as it stated it last, and the largest that the other side may
      * still go by */
@@ -161,6 +167,7 @@ struct http2_stream {
     uint64_t bytes[2];   /* of DATA passed on */
     int64_t relative[2]; /* what this side may send, less the receiver's INITIAL_WINDOW_SIZE */
     uint64_t began_ms, responded_ms;
+    uint64_t moved_ms; /* the last of anything on it that the other side waits for */
     void *user;
 };
 
@@ -191,7 +198,12 @@ struct http2_conn {
     struct http2_lingering lingering[HTTP2_LINGERING]; /* oldest first */
     uint8_t nlingering;
 
-    int64_t reserve;    /* of the client's connection window: what is kept for answers of our own */
+    int64_t reserve; /* of the client's connection window: what is kept for answers of our own */
+    uint64_t began_ms;
+    uint64_t calm_ms;   /* when the first stream came after there was none */
+    uint64_t sweep_ms;  /* when the streams are to be looked through for late ones; 0: calm_ms tells */
+    uint64_t drain_ms;  /* when the drain's PING went out */
+    uint64_t lost_ms;   /* when lost_status was set */
     uint64_t filled_ms; /* when tokens were filled up */
 
     bool draining;   /* http2_drain was called, or the service is lost */
@@ -240,6 +252,9 @@ static inline bool http2_str_is(struct http_str s, const char *literal, size_t n
 #define HTTP2_IS(s, literal) http2_str_is(s, "" literal, sizeof(literal) - 1)
 
 /* --- http2.c --- */
+/* Around the work of every call; leave tells what is to be returned. */
+void http2_enter(struct http2_conn *c, const struct http2_sink *sink);
+enum http2_result http2_leave(struct http2_conn *c);
 /* Frames for a side. Greets the client first if need be; says nothing to a service that was never greeted. */
 void http2_emit(struct http2_conn *c, enum http2_side side, const uint8_t *data, size_t size);
 /* A whole frame of at most 9 + 512 bytes. */
@@ -370,6 +385,10 @@ bool http2_answer(struct http2_conn *c, struct http2_stream *st, const struct ht
 void http2_linger_frame(struct http2_conn *c, uint32_t id, uint32_t length, bool ends);
 /* Resets those that have had their time. */
 void http2_linger_age(struct http2_conn *c);
+
+/* --- http2_time.c --- */
+/* Bytes of side have been read. */
+void http2_note_partial(struct http2_conn *c, enum http2_side side);
 
 /* --- http2_flood.c --- */
 void http2_tokens_fill(struct http2_conn *c);

@@ -73,7 +73,10 @@ struct http2_stream *http2_stream_insert(struct http2_conn *c, const struct http
     *s = *st;
     s->listed = true;
     place(c, s);
-    c->nstreams++;
+    if (c->nstreams++ == 0) {
+        c->calm_ms = c->sink->now_ms;
+        c->sweep_ms = 0;
+    }
     return s;
 }
 
@@ -143,6 +146,7 @@ void http2_stream_finish(struct http2_conn *c, struct http2_stream *st, enum htt
 void http2_stream_ended(struct http2_conn *c, struct http2_stream *st, enum http2_side side)
 {
     st->ended[side] = true;
+    st->moved_ms = c->sink->now_ms;
     if (st->ended[http2_other(side)])
         http2_stream_finish(c, st, HTTP2_COMPLETE, 0);
 }

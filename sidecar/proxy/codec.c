@@ -299,7 +299,7 @@ struct codec *codec_new(struct session *s, enum codec_kind kind)
     if (kind == CODEC_HTTP1)
         c->http1 = http1_conn_new(&w->codec->limits1, w->codec->scratch1);
     else
-        c->http2 = http2_conn_new(&w->codec->limits2, w->codec->scratch2);
+        c->http2 = http2_conn_new(&w->codec->limits2, w->codec->scratch2, uv_now(&w->loop));
     if (c->http1 && w->leaving && !s->inbound)
         http1_drain(c->http1, false);
     if (c->http1 || c->http2)
@@ -432,12 +432,60 @@ void codec_drain(struct codec *c, bool now)
     settle(c, MORE);
 }
 
+/* --- deadlines --- */
+
+/* How long what may take: of the inbound or outbound. */
+struct patience {
+    uint64_t request_timeout, response_timeout, keepalive_timeout;
+};
+
+static struct patience patience_of(const struct session *s)
+{
+    if (s->inbound) {
+        const struct config_inbound *in = s->runtime->inbound[s->index].config;
+        return (struct patience){in->request_timeout, in->response_timeout, in->keepalive_timeout};
+    }
+    const struct config_outbound *out = s->runtime->outbound[s->index].config;
+    return (struct patience){out->request_timeout, out->response_timeout, out->keepalive_timeout};
+}
+
+static struct http2_patience patience2(const struct codec *c)
+{
+    const struct session *s = c->session;
+    const struct patience own = patience_of(s);
+    struct http2_patience p = {.request_ms = own.request_timeout, .response_ms = own.response_timeout};
+    for (int side = DOWN; side <= UP; side++)
+        p.readable_ms[side] = s->leg[side].ep.reading ? c->readable_ms[side] : uv_now(&s->worker->loop);
+    return p;
+}
+
+/* Without a request; 0: never. */
+static uint64_t idle_due2(const struct codec *c)
+{
+    uint64_t timeout = patience_of(c->session).keepalive_timeout;
+    return timeout && http2_streams(c->http2) == 0 ? c->session->activity + timeout : 0;
+}
+
+static uint64_t deadline2(const struct codec *c)
+{
+    struct http2_patience patience = patience2(c);
+    uint64_t due = http2_due(c->http2, &patience), idle = idle_due2(c);
+    return due == 0 || (idle != 0 && idle < due) ? idle : due;
+}
+
 void codec_timeout(struct codec *c)
 {
     if (c->ending)
         return;
     if (c->kind == CODEC_HTTP2) {
-        codec_drain(c, true);
+        uint64_t idle = idle_due2(c);
+        if (idle != 0 && idle <= uv_now(&c->session->worker->loop)) {
+            codec_drain(c, true);
+            return;
+        }
+        struct http2_sink sink = sink2(c);
+        struct http2_patience patience = patience2(c);
+        settle(c, result2(http2_timeout(c->http2, &patience, &sink)));
         return;
     }
     struct http1_sink sink = sink1(c);
@@ -476,28 +524,11 @@ bool codec_alpn_contradicts(const struct codec *c, const char *alpn)
     return (alpn && strcmp(alpn, "h2") == 0) != (c->kind == CODEC_HTTP2);
 }
 
-/* How long what may take: of the inbound or outbound. */
-struct patience {
-    uint64_t request_timeout, response_timeout, keepalive_timeout;
-};
-
-static struct patience patience_of(const struct session *s)
-{
-    if (s->inbound) {
-        const struct config_inbound *in = s->runtime->inbound[s->index].config;
-        return (struct patience){in->request_timeout, in->response_timeout, in->keepalive_timeout};
-    }
-    const struct config_outbound *out = s->runtime->outbound[s->index].config;
-    return (struct patience){out->request_timeout, out->response_timeout, out->keepalive_timeout};
-}
-
 uint64_t codec_deadline(const struct codec *c)
 {
-    const struct patience patience = patience_of(c->session), *config = &patience;
     if (c->kind == CODEC_HTTP2)
-        return config->keepalive_timeout && http2_streams(c->http2) == 0
-                   ? c->session->activity + config->keepalive_timeout
-                   : 0;
+        return deadline2(c);
+    const struct patience patience = patience_of(c->session), *config = &patience;
     struct http1_progress p = http1_progress(c->http1);
     /* Chosen by ALPN, and fed nothing yet. */
     if (p.since_ms == 0)

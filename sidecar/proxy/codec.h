@@ -42,13 +42,14 @@ struct codec {
     uint8_t *kept;
     size_t kept_size;
     uint64_t
-        keep_alive;  /* ms that the service says it keeps an idle connection; UINT64_MAX: it does not say */
-    size_t mark;     /* where the request just judged begins in what is gathered for the service; SIZE_MAX:
-                        nowhere */
-    bool repeatable; /* the open request was whole when it came, and may be sent twice */
-    bool fresh;      /* the open request was sent once already: now by a transport of its own */
-    bool wanted;     /* the service's transport is wanted, and to be dialled once the old one has closed */
-    bool ending;     /* CLOSE or ABORT came: nothing is fed any more */
+        keep_alive; /* ms that the service says it keeps an idle connection; UINT64_MAX: it does not say */
+    size_t mark;    /* where the request just judged begins in what is gathered for the service; SIZE_MAX:
+                       nowhere */
+    uint64_t readable_ms[2]; /* since when a side is read from without a pause; ms of the loop's clock */
+    bool repeatable;         /* the open request was whole when it came, and may be sent twice */
+    bool fresh;              /* the open request was sent once already: now by a transport of its own */
+    bool wanted; /* the service's transport is wanted, and to be dialled once the old one has closed */
+    bool ending; /* CLOSE or ABORT came: nothing is fed any more */
 };
 
 /*

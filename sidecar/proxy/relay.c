@@ -49,10 +49,13 @@ static bool may_read(const struct session *s, enum session_side side)
 void relay_pace(struct session *s)
 {
     for (int side = DOWN; side <= UP; side++) {
-        if (may_read(s, (enum session_side)side))
+        if (may_read(s, (enum session_side)side)) {
+            if (s->codec && !s->leg[side].ep.reading)
+                s->codec->readable_ms[side] = uv_now(&s->worker->loop);
             endpoint_read_start(&s->leg[side].ep);
-        else
+        } else {
             endpoint_read_stop(&s->leg[side].ep);
+        }
     }
 }
 

@@ -178,6 +178,57 @@ hostnames = partners.example.com"
     killed_sidecar server
 }
 
+# raw2 NAME [TEXT]: a client that sends the preface and SETTINGS, what printf makes of TEXT once it has been greeted, and
+# then nothing; what it gets is in NAME.out.
+raw2() {
+    # shellcheck disable=SC2016  # bash -c expands these
+    spawn "$1" bash -c '{
+        printf "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+        for ((i = 0; i < 50 && $(stat -c %s "$0.out") < 18; i++)); do sleep 0.1; done
+        printf "$1"
+        sleep 15
+    } | openssl s_client -connect "127.0.0.1:$2" -alpn h2 -quiet -cert "$3.crt" -key "$3.key"' \
+        "$1" "${2:-}" "$IN" "$PKI/client"
+}
+ACK='\0\0\0\4\1\0\0\0\0'
+
+# goaway NAME CODE: NAME was told GOAWAY with this error code.
+goaway() { od -An -v -tx1 "$1.out" | tr -d ' \n' | grep -qE "0700000000000000000[0-9]000000$2"; }
+
+@test "who dawdles is let go: SETTINGS without ACK, a header block, a body; and a service that hangs" {
+    grpc_service
+    house2 '' 'request_timeout = 2s
+response_timeout = 3s'
+    local began=$SECONDS
+    raw2 ack
+    # HEADERS without an end.
+    raw2 block "$ACK"'\0\0\1\1\0\0\0\0\1\202'
+    wait_until 5 goaway ack 04
+    wait_until 5 goaway block 01
+    run grpc Hang Echo
+    echo "$output"
+    [[ $output == *"Hang UNAVAILABLE the service does not answer"*"Echo OK same"* ]]
+    wait_until 3 grep -q cancelled service.out
+    stop service
+    nghttpd_service --echo-upload
+    # POST / with a body of which no more comes.
+    raw2 body "$ACK"'\0\0\6\1\4\0\0\0\1\203\207\204\101\1a\0\0\3\0\0\0\0\0\1abc'
+    wait_until 5 grep -q '"message":"POST a /".*"status":408,"outcome":"answered"' server.log
+    [ $((SECONDS - began)) -lt 20 ]
+}
+
+@test "SIGTERM: a client that does not answer the PING does not hold up the drain" {
+    nghttpd_service
+    DRAIN=20s
+    house2
+    raw2 deaf "$ACK"
+    wait_until 5 metric_is server 'outrider_connections_open{direction="inbound"}' 1
+    kill -TERM "$(pid_of server)"
+    wait_until 3 goaway deaf 00
+    ended server 5
+    killed_sidecar server
+}
+
 # --- gRPC --------------------------------------------------------------------------------------------------
 
 @test "gRPC: unary and every kind of stream; metadata; deadlines" {

@@ -122,7 +122,7 @@ told() {
     told 'no trusted connection to the peer'
     wait_for_log client 'issuer not trusted.*"alert_sent":"unknown_ca"'
     wait_until 3 grep -q 'alert unknown ca' peer.log
-    metric_is client 'outrider_sessions_open{direction="outbound"}' 0
+    metric_is client 'outrider_connections_open{direction="outbound"}' 0
 }
 
 @test "what is not HTTP is refused, and who says nothing is let go" {

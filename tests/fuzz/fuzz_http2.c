@@ -31,7 +31,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { STEPS = 200 };
-enum kind { FEED, END_DOWN, END_UP, LOST, DRAIN, DRAIN_NOW, LATER };
+enum kind { FEED, END_DOWN, END_UP, LOST, DRAIN, DRAIN_NOW, LATER, WAIT };
 
 struct step {
     enum kind kind;
@@ -119,7 +119,7 @@ static void compose(struct step *s, nghttp2_hd_deflater *const deflater[2], cons
         wire_put(&s->bytes, HTTP2_DATA, 0, take(p, end), zeros, (size_t)take(p, end) * 64);
         return;
     }
-    default: s->kind = (enum kind)(1 + (op >> 4) % LATER);
+    default: s->kind = (enum kind)(1 + (op >> 4) % WAIT);
     }
 }
 
@@ -148,6 +148,15 @@ static bool play(const struct step *s, unsigned n, bool apart, struct wire_bytes
         case DRAIN: http2_drain(w->conn, false, &w->sink); break;
         case DRAIN_NOW: http2_drain(w->conn, true, &w->sink); break;
         case LATER: w->sink.now_ms += 100; break;
+        case WAIT: {
+            const struct http2_patience patience = {.request_ms = 300, .response_ms = 400};
+            w->sink.now_ms += 150;
+            result = http2_timeout(w->conn, &patience, &w->sink);
+            /* What was due is done with: a timer set by it would not fire for ever. */
+            uint64_t due = http2_due(w->conn, &patience);
+            assert_true(due == 0 || due > w->sink.now_ms);
+            break;
+        }
         }
         if (result == HTTP2_CLOSE) {
             w->closed = true;

@@ -332,7 +332,7 @@ static inline void wire_start(struct wire *w)
                                     .end = wire_on_end};
     w->sink = (struct http2_sink){.calls = &w->calls, .ctx = w, .now_ms = 1000};
     w->scratch = http2_scratch_new(&w->limits);
-    w->conn = http2_conn_new(&w->limits, w->scratch);
+    w->conn = http2_conn_new(&w->limits, w->scratch, w->sink.now_ms);
     assert_true(w->scratch && w->conn);
     for (int i = 0; i < 2; i++) {
         struct wire_watch *x = &w->watch[i];

@@ -669,7 +669,7 @@ static void frees_with_and_without_a_word(void **state)
     wire_log(w, HTTP2_UP);
     http2_conn_free(w->conn, NULL);
     assert_int_equal(w->nends, 0);
-    w->conn = http2_conn_new(&w->limits, w->scratch);
+    w->conn = http2_conn_new(&w->limits, w->scratch, w->sink.now_ms);
     w->nrequests = 0;
     wire_free(w);
     http2_conn_free(NULL, NULL);

@@ -260,7 +260,7 @@ static void an_idle_connection_is_small(void **state)
     struct http2_conn *own = w->conn;
     size_t before = used();
     for (int i = 0; i < N; i++)
-        conns[i] = http2_conn_new(&w->limits, w->scratch);
+        conns[i] = http2_conn_new(&w->limits, w->scratch, w->sink.now_ms);
     fresh = (used() - before) / N;
     for (int i = 0; i < N; i++) {
         w->conn = conns[i];
