@@ -22,8 +22,6 @@ static void established(struct session *s);
 static bool rules_admit(struct session *s);
 static void send_proxy_header(struct session *s);
 
-static const char no_peer[] = "the peer cannot be reached", untrusted[] = "no trusted connection to the peer";
-
 static const struct config_inbound *inbound_of(const struct session *s)
 {
     return s->runtime->inbound[s->index].config;
@@ -80,13 +78,6 @@ static void begin_inbound(struct session *s)
     s->deadline = config->tls.handshake_timeout ? s->started + config->tls.handshake_timeout : 0;
     session_arm(s);
     endpoint_read_start(&s->leg[DOWN].ep);
-}
-
-/* Outbound, HTTP/1.1: the peer is connected to when a request asks for it. */
-static void begin_requests(struct session *s)
-{
-    session_not_half_open(s);
-    relay_begin(s);
 }
 
 static void begin_outbound(struct session *s)
@@ -171,17 +162,14 @@ static void sniff(struct session *s)
     switch (codec_sniff(s->early, s->early_size)) {
     case CODEC_SNIFF_MORE: return;
     case CODEC_SNIFF_HTTP2: s->alpn = "h2"; break;
-    case CODEC_SNIFF_HTTP1:
-        s->alpn = "http/1.1";
-        begin_requests(s);
-        return;
+    case CODEC_SNIFF_HTTP1: s->alpn = "http/1.1"; break;
     case CODEC_SNIFF_NEITHER:
         session_finish(s, SESSION_END_REFUSED, "the client does not speak HTTP, which is expected here",
                        true);
         return;
     }
-    endpoint_read_stop(&s->leg[DOWN].ep);
-    start_connect(s);
+    session_not_half_open(s);
+    relay_begin(s);
 }
 
 static void take_plaintext(struct session *s, const uint8_t *data, size_t size)
@@ -323,9 +311,7 @@ void session_early_end(struct session *s, enum session_side side, int err)
             (void)snprintf(why, sizeof why, "%s in the handshake: %s", who, uv_strerror(err));
         else
             (void)snprintf(why, sizeof why, "%s closed the connection in the handshake", who);
-        if (side == DOWN || !session_no_peer(s, TLS_ALERT_NONE, SESSION_END_REFUSED, why, 502, no_peer))
-            session_finish(s, s->state == SESSION_CONNECT ? SESSION_END_RESET : SESSION_END_REFUSED, why,
-                           false);
+        session_finish(s, s->state == SESSION_CONNECT ? SESSION_END_RESET : SESSION_END_REFUSED, why, false);
     }
 }
 
@@ -345,7 +331,7 @@ static void start_handshake(struct session *s, struct tls_ctx *ctx, const char *
     struct leg *leg = &s->leg[session_tls_side(s)];
     w->tls.out_size = 0;
     leg->tls = tls_stream_new(ctx, &w->tls, peeked_sni);
-    if (leg->tls == NULL || (s->alpn && !tls_stream_offer_alpn(leg->tls, s->alpn)))
+    if (leg->tls == NULL)
         session_finish(s, SESSION_END_ERROR, "out of memory", true);
     else
         go_on_handshake(s);
@@ -390,17 +376,6 @@ static bool rules_admit(struct session *s)
     return false;
 }
 
-/* Bytes of HTTP/2 must not reach a peer that has not agreed to them (RFC 9113 section 3.3). */
-static bool agreed_on_http2(struct session *s)
-{
-    const char *alpn = tls_stream_info(s->leg[UP].tls).alpn;
-    if (alpn && strcmp(alpn, "h2") == 0)
-        return true;
-    return !session_no_peer(s, TLS_ALERT_NO_APPLICATION_PROTOCOL, SESSION_END_REFUSED,
-                            "the peer did not agree on h2 by ALPN, which the client speaks", 502,
-                            "the peer does not speak HTTP/2");
-}
-
 static void admitted(struct session *s)
 {
     const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
@@ -412,8 +387,7 @@ static void admitted(struct session *s)
     s->deadline = 0;
     worker_recheck_at(s->worker, verdict->recheck_at);
     if (!s->inbound) {
-        if (agreed_on_http2(s))
-            established(s);
+        established(s);
         return;
     }
     if (!rules_admit(s))
@@ -443,9 +417,7 @@ static void go_on_handshake(struct session *s)
             count_handshake(s, false);
     } else if (result != TLS_WANT) {
         count_handshake(s, false);
-        if (!session_no_peer(s, TLS_ALERT_NONE, SESSION_END_REFUSED, tls_stream_error_text(tls), 502,
-                             untrusted))
-            session_refuse(s, TLS_ALERT_NONE, SESSION_END_REFUSED, tls_stream_error_text(tls));
+        session_refuse(s, TLS_ALERT_NONE, SESSION_END_REFUSED, tls_stream_error_text(tls));
     }
 }
 
@@ -509,22 +481,28 @@ static void shaken(struct session *s, enum tls_result result)
     struct leg *leg = &s->leg[UP];
     struct tls_stream_info info = tls_stream_info(leg->tls);
     char why[320] = "";
+    const char *told = "the TLS handshake with the service failed";
+    enum tls_alert alert = TLS_ALERT_ACCESS_DENIED;
     bool ok = result == TLS_OK && session_admits_service(s, why, sizeof why);
     leg->shaking = false;
     count_handshake(s, ok);
     if (result != TLS_OK)
         (void)snprintf(why, sizeof why, "%s", tls_stream_error_text(leg->tls));
+    /* Bytes of HTTP/2 must not reach a peer that has not agreed to them (RFC 9113 section 3.3). */
     if (ok && codec_alpn_contradicts(s->codec, info.alpn)) {
         ok = false;
+        alert = TLS_ALERT_NO_APPLICATION_PROTOCOL;
+        if (s->codec->kind == CODEC_HTTP2)
+            told = "the peer does not speak HTTP/2";
         (void)snprintf(why, sizeof why, "the peer chose %s by ALPN, which the request is not",
                        info.alpn ? info.alpn : "nothing");
     }
     if (!ok) {
         report_service(s, why);
-        tls_stream_alert(leg->tls, TLS_ALERT_ACCESS_DENIED, why);
+        tls_stream_alert(leg->tls, alert, why);
         session_flush_tls(s, UP);
         session_drop_service(s);
-        codec_service_lost(s->codec, 502, "the TLS handshake with the service failed");
+        codec_service_lost(s->codec, 502, told);
         return;
     }
     if (info.resumed)
@@ -628,8 +606,7 @@ static void on_connected(void *arg, int fd, const char *error, const struct sock
             relay_begin(s);
         else if (s->inbound && s->leg[DOWN].tls)
             session_refuse(s, TLS_ALERT_INTERNAL_ERROR, SESSION_END_CONNECT, error);
-        else if (!session_no_peer(s, TLS_ALERT_NONE, SESSION_END_CONNECT, error,
-                                  strstr(error, "timed out") ? 504 : 502, no_peer))
+        else
             session_finish(s, SESSION_END_CONNECT, error, true);
         return;
     }

@@ -453,7 +453,7 @@ static void choose_protocol(struct session *s)
 {
     if (!s->inbound) {
         if (s->alpn)
-            begin_codec(s, session_is_http2_out(s) ? CODEC_HTTP2 : CODEC_HTTP1);
+            begin_codec(s, strcmp(s->alpn, "h2") == 0 ? CODEC_HTTP2 : CODEC_HTTP1);
         return;
     }
     if (!session_is_http(s))
@@ -466,7 +466,7 @@ static void choose_protocol(struct session *s)
         begin_codec(s, CODEC_HTTP1);
 }
 
-static void begin(struct session *s, int lost_status, const char *lost_message)
+void relay_begin(struct session *s)
 {
     uint8_t *early = s->early;
     size_t size = s->early_size;
@@ -476,8 +476,6 @@ static void begin(struct session *s, int lost_status, const char *lost_message)
     s->early = NULL;
     s->early_size = 0;
     choose_protocol(s);
-    if (lost_status != 0 && s->state == SESSION_RELAY)
-        codec_service_lost(s->codec, lost_status, lost_message);
     if (s->state == SESSION_RELAY)
         relay_pace(s);
     if (size != 0 && s->state == SESSION_RELAY)
@@ -489,14 +487,4 @@ static void begin(struct session *s, int lost_status, const char *lost_message)
         relay_decrypt(s, session_tls_side(s));
     if (s->state == SESSION_RELAY)
         session_arm(s);
-}
-
-void relay_begin(struct session *s)
-{
-    begin(s, 0, NULL);
-}
-
-void relay_begin_lost(struct session *s, int status, const char *message)
-{
-    begin(s, status, message);
 }

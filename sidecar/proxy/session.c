@@ -89,13 +89,9 @@ void session_timer(struct wheel_entry *entry)
     case SESSION_SNIFF:
         session_finish(s, SESSION_END_TIMEOUT, "the client said nothing, and HTTP is expected here", true);
         break;
-    case SESSION_HANDSHAKE:
-        if (session_no_peer(s, TLS_ALERT_NONE, SESSION_END_TIMEOUT, "handshake timed out", 504,
-                            "the peer does not answer"))
-            break;
-        /* fall through */
     case SESSION_PREFACE:
-    case SESSION_HELLO: session_finish(s, SESSION_END_TIMEOUT, "handshake timed out", true); break;
+    case SESSION_HELLO:
+    case SESSION_HANDSHAKE: session_finish(s, SESSION_END_TIMEOUT, "handshake timed out", true); break;
     case SESSION_CONNECT: session_finish(s, SESSION_END_TIMEOUT, "connecting timed out", true); break;
     case SESSION_FLUSH: relay_flush_poll(s); break;
     case SESSION_LINGER:
@@ -286,27 +282,6 @@ void session_linger(struct session *s, enum session_end end, const char *why)
     dial_cancel(s->dial);
     s->dial = NULL;
     session_arm(s);
-}
-
-bool session_no_peer(struct session *s, enum tls_alert alert, enum session_end end, const char *why,
-                     int status, const char *message)
-{
-    struct leg *up = &s->leg[UP];
-    if (!session_is_http2_out(s))
-        return false;
-    if (up->tls && alert != TLS_ALERT_NONE) {
-        s->worker->tls.out_size = 0;
-        tls_stream_alert(up->tls, alert, why);
-        session_flush_tls(s, UP);
-    }
-    if (s->state == SESSION_CLOSED)
-        return true;
-    report_session(s, end, why);
-    s->reported = true;
-    session_not_half_open(s);
-    endpoint_close(&up->ep);
-    relay_begin_lost(s, status, message);
-    return true;
 }
 
 void session_refuse(struct session *s, enum tls_alert alert, enum session_end end, const char *why)

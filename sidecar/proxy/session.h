@@ -20,7 +20,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "sidecar/net/addr.h"
 #include "sidecar/net/dial.h"
@@ -147,8 +146,6 @@ extern const struct endpoint_calls relay_down_calls, relay_up_calls;
 
 /* Both legs are open: sends what came early, and lets both be read. */
 void relay_begin(struct session *s);
-/* The same for a client of HTTP/2 without a leg to the service: it gets STATUS and MESSAGE (static). */
-void relay_begin_lost(struct session *s, int status, const char *message);
 /* Sends to SIDE, by TLS where it has it; holds the other side's reading while something is queued. */
 void relay_send(struct session *s, enum session_side side, const uint8_t *data, size_t size);
 /* Decrypts what the worker's tls.in has for SIDE and sends it on. */
@@ -180,12 +177,6 @@ static inline enum session_side session_tls_side(const struct session *s)
     return s->inbound ? DOWN : UP;
 }
 
-/* An outbound whose client speaks HTTP/2. */
-static inline bool session_is_http2_out(const struct session *s)
-{
-    return s->alpn && strcmp(s->alpn, "h2") == 0;
-}
-
 const struct config_limits *session_limits(const struct session *s);
 const char *session_name(const struct session *s); /* of its section */
 /* Sends what TLS wrote to the worker's tls.out. */
@@ -214,13 +205,6 @@ void session_not_half_open(struct session *s);
 void session_arm(struct session *s);
 /* An endpoint of it has closed. */
 void session_handle_closed(struct session *s);
-/*
- * Outbound, before its relay: there is no peer to be had. Who speaks HTTP/2 is told so with STATUS (502, 504)
- * and MESSAGE (static), on the stream of its first request; ALERT (or NONE) is for the peer, END and WHY are
- * for the log. False: S does not speak HTTP/2, and is for the caller to end.
- */
-bool session_no_peer(struct session *s, enum tls_alert alert, enum session_end end, const char *why,
-                     int status, const char *message);
 /* ALERT to the TLS peer, which gets a moment to read it, then the end. */
 void session_refuse(struct session *s, enum tls_alert alert, enum session_end end, const char *why);
 

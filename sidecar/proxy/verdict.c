@@ -209,8 +209,7 @@ bool session_judge_new(struct session *s)
     move_to(s, runtime, index);
     if (is_admitted(s, &alert, why, sizeof why))
         return true;
-    if (!session_no_peer(s, alert, SESSION_END_REFUSED, why, 502, "no trusted connection to the peer"))
-        session_refuse(s, alert, SESSION_END_REFUSED, why);
+    session_refuse(s, alert, SESSION_END_REFUSED, why);
     return false;
 }
 

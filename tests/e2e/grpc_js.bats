@@ -165,8 +165,8 @@ little_memory() {
     [[ $(tail -n 1 reading.out) =~ ^Down\ (INTERNAL|UNAVAILABLE)\  ]]
     run grpc Echo Echo
     echo "$output"
-    [ "$output" = "Echo UNAVAILABLE the service cannot be reached 
-Echo UNAVAILABLE the service cannot be reached " ]
+    [ "$output" = "Echo UNAVAILABLE the service refused the connection 
+Echo UNAVAILABLE the service refused the connection " ]
     STARTED=(server client)
     grpc_service
     run grpc Echo
@@ -174,7 +174,7 @@ Echo UNAVAILABLE the service cannot be reached " ]
     # And where the other sidecar is away.
     stop_sidecar server
     run grpc Echo
-    [ "$output" = "Echo UNAVAILABLE the peer cannot be reached " ]
+    [ "$output" = "Echo UNAVAILABLE the service refused the connection " ]
 }
 
 @test "SIGTERM: the open stream comes to its end, and the drain with it" {

@@ -131,11 +131,11 @@ hostnames = partners.example.com"
     # nghttp sends its request along with the preface, curl a moment later, and both are told on their stream.
     run nghttp -v --cert="$PKI/client.crt" --key="$PKI/client.key" "https://127.0.0.1:$IN/hello"
     echo "$output"
-    [[ $output == *":status: 502"*"the service cannot be reached"* ]]
+    [[ $output == *":status: 502"*"the service refused the connection"* ]]
     for _ in 1 2 3 4 5; do
         run call /hello --http2 -w '%{http_version} %{http_code}'
         echo "$output"
-        [[ $output == "the service cannot be reached"*"2 502" ]]
+        [[ $output == "the service refused the connection"*"2 502" ]]
     done
     nghttpd_service
     run call /hello --http2 -w '%{http_version} %{http_code}'
@@ -295,7 +295,7 @@ Echo OK" ]
     for _ in 1 2 3; do
         run grpc Echo
         echo "$output"
-        [ "$output" = "Echo UNAVAILABLE the service cannot be reached" ]
+        [ "$output" = "Echo UNAVAILABLE the service refused the connection" ]
     done
     grpc_service
     run grpc Echo

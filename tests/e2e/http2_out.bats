@@ -94,7 +94,7 @@ told() {
     wait_until 5 listening "$PEER"
     outbound
     told 'the peer does not speak HTTP/2'
-    wait_for_log client '"event":"refused","message":"the peer did not agree on h2 by ALPN.*"alert_sent":"no_application_protocol"'
+    wait_for_log client '"event":"upstream","message":"the peer chose nothing by ALPN, which the request is not"'
     # HTTP/1.1 is none of that.
     printf 'GET /one HTTP/1.1\r\nHost: a\r\n\r\n' | timeout 5 socat -t 2 - "TCP:127.0.0.1:$OUT" || true
     wait_until 3 grep -q 'GET /one HTTP/1.1' peer.out
@@ -105,22 +105,22 @@ told() {
     rm client.ended
     openssl_peer server -alpn http/1.1
     outbound
-    told 'no trusted connection to the peer'
+    told 'the TLS handshake with the service failed'
     wait_for_log client 'no_application_protocol'
 }
 
 @test "a peer that is away, or not to be trusted: 502, and UNAVAILABLE for gRPC" {
     ports PEER
     outbound
-    told 'the peer cannot be reached'
-    wait_for_log client '"message":"connect to .*"end":"connect_failed"'
+    told 'the service refused the connection'
+    wait_for_log client '"event":"upstream","message":"connect to .*connection refused"'
     openssl_peer stranger -alpn h2
     stop_sidecar client
     STARTED=(peer)
     rm client.ended
     outbound
-    told 'no trusted connection to the peer'
-    wait_for_log client 'issuer not trusted.*"alert_sent":"unknown_ca"'
+    told 'the TLS handshake with the service failed'
+    wait_for_log client '"event":"upstream","message":"issuer not trusted'
     wait_until 3 grep -q 'alert unknown ca' peer.log
     metric_is client 'outrider_connections_open{direction="outbound"}' 0
 }
