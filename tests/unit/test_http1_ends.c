@@ -348,9 +348,9 @@ static void not_a_request(void **state)
         for (size_t step = 1; step < 40; step += 38) {
             struct drive d;
             drive_init(&d);
-            for (size_t at = 0; begins[i][at] && d.result == HTTP1_MORE; at += step)
-                drive_feed(&d, DOWN, begins[i] + at,
-                           strlen(begins[i] + at) < step ? strlen(begins[i] + at) : step);
+            size_t size = strlen(begins[i]);
+            for (size_t at = 0; at < size && d.result == HTTP1_MORE; at += step)
+                drive_feed(&d, DOWN, begins[i] + at, size - at < step ? size - at : step);
             if (d.result != HTTP1_CLOSE)
                 fail_msg("%s", begins[i]);
             starts_with(OUT(d, DOWN), "HTTP/1.1 400 Bad Request\r\n");
