@@ -23,7 +23,8 @@ struct http_field {
     const char *spelling; /* the name as received, or as HTTP/1 shall send it: name.n bytes; NULL: name */
     bool sensitive;       /* HTTP/2: never indexed (RFC 7541, 7.1.3); kept when passed on */
     bool drop;            /* a callback sets this to leave the field out */
-    bool hop;             /* HTTP/1: removed or written anew by the codec itself, whatever a callback says */
+    bool sound; /* added by headers.h, which has looked at it: it can neither split nor frame a message */
+    bool hop;   /* HTTP/1: removed or written anew by the codec itself, whatever a callback says */
 };
 
 #endif

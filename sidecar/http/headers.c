@@ -198,19 +198,30 @@ static bool reserve(struct headers_out *out, size_t size)
     return true;
 }
 
-static void add(struct build *b, struct http_str name, const char *spelling, struct http_str value)
+/* A value of base64 or hex, which identity.h made: it is as long as a certificate, and good. */
+static void add_made(struct build *b, struct http_str name, const char *spelling, struct http_str value)
 {
     struct headers_out *out = b->out;
     if (!value.n)
         return;
-    if (value.n > b->max_value || out->nadd == HEADERS_ADD_MAX || !headers_value_ok(value)) {
+    if (value.n > b->max_value || out->nadd == HEADERS_ADD_MAX) {
         out->left_out++;
         return;
     }
-    out->add[out->nadd++] = (struct http_field){.name = name, .value = value, .spelling = spelling};
+    out->add[out->nadd++] =
+        (struct http_field){.name = name, .value = value, .spelling = spelling, .sound = true};
+}
+
+static void add(struct build *b, struct http_str name, const char *spelling, struct http_str value)
+{
+    if (headers_value_ok(value))
+        add_made(b, name, spelling, value);
+    else
+        b->out->left_out++;
 }
 
 #define ADD(b, lower, spelling, value) add((b), HTTP_STR(lower), (spelling), (value))
+#define ADD_MADE(b, lower, spelling, value) add_made((b), HTTP_STR(lower), (spelling), (value))
 
 static void copy(struct build *b, struct http_str s)
 {
@@ -287,14 +298,14 @@ static void add_identity(struct build *b, const struct headers_plan *plan,
 {
     const struct identity *id = caller->identity;
     if (plan->forward & HEADERS_CLOUDFLARE) {
-        ADD(b, "cf-client-cert-der-base64", "Cf-Client-Cert-Der-Base64", id->der_base64);
-        ADD(b, "cf-client-cert-sha256", "Cf-Client-Cert-Sha256", id->sha256);
+        ADD_MADE(b, "cf-client-cert-der-base64", "Cf-Client-Cert-Der-Base64", id->der_base64);
+        ADD_MADE(b, "cf-client-cert-sha256", "Cf-Client-Cert-Sha256", id->sha256);
     }
     if (plan->forward & HEADERS_RFC9440) {
         size_t before = b->out->nadd;
-        ADD(b, "client-cert", "Client-Cert", id->rfc9440);
+        ADD_MADE(b, "client-cert", "Client-Cert", id->rfc9440);
         if (b->out->nadd > before) /* RFC 9440, 2.3: never the chain alone */
-            ADD(b, "client-cert-chain", "Client-Cert-Chain", id->rfc9440_chain);
+            ADD_MADE(b, "client-cert-chain", "Client-Cert-Chain", id->rfc9440_chain);
     }
     if (plan->forward & HEADERS_XFCC)
         add_xfcc(b, plan, caller, fields, nfields);

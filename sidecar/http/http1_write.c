@@ -70,7 +70,8 @@ static void put_fields(struct out *o, const struct http_field *fields, size_t n)
 static void put_added(struct out *o, const struct http_field *add, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (!headers_forbidden(add[i].name.p, add[i].name.n) && headers_value_ok(add[i].value))
+        if (add[i].sound ||
+            (!headers_forbidden(add[i].name.p, add[i].name.n) && headers_value_ok(add[i].value)))
             put_field(o, &add[i]);
 }
 

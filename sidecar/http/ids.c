@@ -126,7 +126,8 @@ static void drop(struct http_field *fields, size_t n, struct http_str name)
 static void add(struct headers_out *out, struct http_str name, const char *spelling, struct http_str value)
 {
     if (out->nadd < HEADERS_ADD_MAX)
-        out->add[out->nadd++] = (struct http_field){.name = name, .value = value, .spelling = spelling};
+        out->add[out->nadd++] =
+            (struct http_field){.name = name, .value = value, .spelling = spelling, .sound = true};
     else
         out->left_out++;
 }

@@ -44,6 +44,20 @@ static const char *unix_text(const struct sockaddr *addr, char *out, size_t size
     return out;
 }
 
+/* As inet_ntop() writes it, without printf(): each request has one. */
+static void ipv4_text(const uint8_t ip[4], char out[INET6_ADDRSTRLEN])
+{
+    for (int i = 0; i < 4; i++) {
+        unsigned n = ip[i];
+        if (n >= 100)
+            *out++ = (char)('0' + n / 100);
+        if (n >= 10)
+            *out++ = (char)('0' + n / 10 % 10);
+        *out++ = (char)('0' + n % 10);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 /* BARE: without port and brackets. */
 static const char *text(const struct sockaddr *from, char *out, size_t size, bool bare)
 {
@@ -55,7 +69,7 @@ static const char *text(const struct sockaddr *from, char *out, size_t size, boo
     char zone[16] = "";
     net_addr_set(&addr, from);
     if (addr.sa.sa_family == AF_INET) {
-        inet_ntop(AF_INET, &addr.in.sin_addr, host, sizeof(host));
+        ipv4_text((const uint8_t *)&addr.in.sin_addr, host);
     } else if (addr.sa.sa_family == AF_INET6) {
         inet_ntop(AF_INET6, &addr.in6.sin6_addr, host, sizeof(host));
         if (addr.in6.sin6_scope_id)
@@ -64,7 +78,10 @@ static const char *text(const struct sockaddr *from, char *out, size_t size, boo
         snprintf(out, size, "unknown");
         return out;
     }
-    if (bare)
+    size_t length = strlen(host);
+    if (bare && !*zone && length < size)
+        memcpy(out, host, length + 1);
+    else if (bare)
         snprintf(out, size, "%s%s", host, zone);
     else if (addr.sa.sa_family == AF_INET)
         snprintf(out, size, "%s:%u", host, ntohs(addr.in.sin_port));

@@ -264,7 +264,7 @@ CNF
     ports PEER
     PKI=$T/pki spawn service "$PYTHON" "$BATS_TEST_DIRNAME/http_service.py" "$PEER" soon
     wait_until 5 listening "$PEER"
-    outbound
+    outbound 'pool_idle = 10m'
     [ "$(code /k)" = 200 ]
     wait_until 5 idle_is 1
     wait_until 10 closed_at_least untrusted 1

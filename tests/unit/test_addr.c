@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -184,12 +185,26 @@ static void loopback(void **state)
     assert_false(net_addr_is_loopback(NULL));
 }
 
+static void every_octet(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < 256; n++) {
+        char text[NET_ADDR_TEXT], want[64];
+        union net_addr addr;
+        (void)snprintf(want, sizeof want, "%u.%u.0.%u", n, 255 - n, n);
+        assert_true(net_addr_literal(want, 80, &addr));
+        assert_string_equal(net_addr_host_text(&addr.sa, text, sizeof text), want);
+        (void)snprintf(want, sizeof want, "%u.%u.0.%u:80", n, 255 - n, n);
+        assert_string_equal(net_addr_text(&addr.sa, text, sizeof text), want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts),       cmocka_unit_test(unix_texts), cmocka_unit_test(longest_text_fits),
-        cmocka_unit_test(no_literals), cmocka_unit_test(blocks),     cmocka_unit_test(comparing),
-        cmocka_unit_test(loopback),
+        cmocka_unit_test(texts),       cmocka_unit_test(unix_texts),  cmocka_unit_test(longest_text_fits),
+        cmocka_unit_test(no_literals), cmocka_unit_test(blocks),      cmocka_unit_test(comparing),
+        cmocka_unit_test(loopback),    cmocka_unit_test(every_octet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -451,12 +451,31 @@ static void identified(void **state)
     headers_out_clear(&out);
 }
 
+/* Values are looked at eight bytes at a time: every byte, wherever it stands. */
+static void values(void **state)
+{
+    (void)state;
+    char text[27];
+    for (size_t size = 1; size <= sizeof(text); size++)
+        for (size_t at = 0; at < size; at++)
+            for (unsigned c = 0; c < 256; c++)
+                for (unsigned beside = 0; beside < 2; beside++) {
+                    memset(text, beside ? 0x80 : '~', size);
+                    text[at] = (char)c;
+                    bool good = c == '\t' || (c >= ' ' && c != 0x7f);
+                    if (http_all(text, size, HTTP_VALUE) != good)
+                        fail_msg("byte %u at %zu of %zu", c, at, size);
+                }
+    assert_true(http_all("", 0, HTTP_VALUE));
+    assert_false(http_all("12345678 12345678", 17, HTTP_DIGIT));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(name_set),   cmocka_unit_test(spoofed),       cmocka_unit_test(certificates),
         cmocka_unit_test(xfcc_modes), cmocka_unit_test(forwarded_for), cmocka_unit_test(named),
-        cmocka_unit_test(forbidden),  cmocka_unit_test(identified),
+        cmocka_unit_test(forbidden),  cmocka_unit_test(identified),    cmocka_unit_test(values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
