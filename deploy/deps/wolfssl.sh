@@ -105,7 +105,7 @@ jobs=$(nproc 2>/dev/null || echo 1)
     [ -x configure ] || ./autogen.sh
     # shellcheck disable=SC2086  # one option a word is what is wanted
     ./configure --prefix="$prefix" --host="$target" $flags CC="$cc" \
-        CFLAGS="-O2 -g1 -fPIC -fstack-protector-strong -ffunction-sections -fdata-sections $defines ${WOLFSSL_CFLAGS:-}"
+        CFLAGS="-O2 -g1 -fPIC -fno-asynchronous-unwind-tables -fstack-protector-strong -ffunction-sections -fdata-sections $defines ${WOLFSSL_CFLAGS:-}"
     make -j"$jobs"
     make install-libLTLIBRARIES install-nobase_includeHEADERS DESTDIR="$work/out"
     # Only sidecar/tls/alert.c needs the internal header: the alert that names the cause has no public call.
