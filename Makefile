@@ -76,6 +76,11 @@ SRC := $(foreach d,$(DIRS),$(wildcard $(d)/*.c))
 MAIN := sidecar/main.c
 LIBOBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN),$(SRC))) $(patsubst %,$(OUT)/llhttp/%.o,api http llhttp)
 LIBOBJ += $(OUT)/sidecar/admin/page_data.o
+# What no byte of traffic passes through is compiled for size: 37 KB less.
+COLD := $(filter-out sidecar/admin/log.c,$(wildcard config/*.c sidecar/*.c sidecar/admin/*.c certrotate/c[am]*.c certrotate/show*.c certrotate/verify*.c))
+ifeq ($(BUILD),release)
+$(patsubst %.c,$(OUT)/%.o,$(COLD)): CFLAGS += -Os
+endif
 LIB := $(OUT)/liboutrider.a
 BIN := $(OUT)/bin/sidecar
 
