@@ -33,8 +33,11 @@ void decide_free(struct decide *d)
     free(d);
 }
 
-static const union net_addr *local_of(struct decide *d, const struct session *s)
+/* A system call: only for rules that ask for it. */
+static const union net_addr *local_address(void *arg)
 {
+    struct decide *d = arg;
+    const struct session *s = d->session;
     struct sockaddr_storage addr = {0};
     socklen_t size = sizeof addr;
     uv_os_fd_t fd;
@@ -50,11 +53,13 @@ void decide_prepare(struct decide *d, const struct session *s)
     const struct config *config = s->runtime->snapshot->config;
     const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
     struct facts *f = &d->facts;
+    d->session = s;
     facts_reset(f);
     rules_context_reset(&d->context, 0xff);
     f->inbound = s->inbound ? session_name(s) : NULL;
     f->source = &s->peer;
-    f->local = local_of(d, s);
+    f->local = local_address;
+    f->local_arg = d;
     f->hello = s->hello;
     f->now = time(NULL);
     if (tls == NULL)

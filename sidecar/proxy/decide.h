@@ -18,7 +18,8 @@ struct decide {
     struct facts facts;
     struct rules_context context;
     struct rules_scratch scratch;
-    struct tls_stream_info info; /* of the session whose facts these are */
+    struct tls_stream_info info;   /* of the session whose facts these are */
+    const struct session *session; /* of the last decide_prepare() */
     union net_addr local;
 };
 

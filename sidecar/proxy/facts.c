@@ -160,6 +160,16 @@ static bool address(const union net_addr *addr, struct rules_value *value)
     return true;
 }
 
+static bool port(const union net_addr *addr, struct rules_value *value)
+{
+    return addr && number(net_addr_port(&addr->sa), value);
+}
+
+static const union net_addr *local(struct facts *f)
+{
+    return f->local ? f->local(f->local_arg) : NULL;
+}
+
 /* --- the certificate --- */
 
 static const struct x509 *leaf(struct facts *f)
@@ -355,8 +365,8 @@ static bool connection(struct facts *f, unsigned field, struct rules_value *valu
     case RULES_FIELD_SSL: return boolean(f->tls != NULL, value);
     case RULES_FIELD_IP_SRC: return address(f->source, value);
     case RULES_FIELD_SRC_PORT: return f->source && number(net_addr_port(&f->source->sa), value);
-    case RULES_FIELD_SERVER_IP: return address(f->local, value);
-    case RULES_FIELD_SERVER_PORT: return f->local && number(net_addr_port(&f->local->sa), value);
+    case RULES_FIELD_SERVER_IP: return address(local(f), value);
+    case RULES_FIELD_SERVER_PORT: return port(local(f), value);
     case RULES_FIELD_TLS_VERSION: return f->tls && text(f->tls->version, value);
     case RULES_FIELD_TLS_CIPHER: return f->tls && cipher(f->tls, value);
     case RULES_FIELD_TLS_HELLO_LENGTH: return h && number(h->length, value);

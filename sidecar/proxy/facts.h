@@ -40,7 +40,10 @@ struct facts {
     /* The connection. */
     const char *inbound; /* name of the section; NULL: it is an outbound's */
     const char *ca;      /* of the [ca NAME] chosen; NULL: [tls]'s */
-    const union net_addr *source, *local;
+    const union net_addr *source;
+    const union net_addr *(*local)(
+        void *arg); /* called when first asked for; NULL: not known. May give NULL */
+    void *local_arg;
     const struct tls_stream_info *tls; /* NULL: plaintext */
     const struct tls_peer *peer;       /* NULL: no certificate */
     const struct tls_verdict *verdict; /* on peer */

@@ -32,7 +32,7 @@ import scene
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RECORDS = os.path.join(HERE, "guard.json")
-WORSE, CALLS, SOME_CALLS = 0.03, 0.5, 0.05  # instructions, relative; calls in an exchange: absolute, or relative
+WORSE, CALLS, SOME_CALLS = 0.03, 0.5, 0.1  # instructions, relative; calls in an exchange: absolute, or relative
 RUNS = 3
 ALLOCATES = {"malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign"}
 SYSTEM = re.compile(
@@ -167,14 +167,15 @@ def http1_requests(client, count):
 
 def http2_requests(client, count):
     sock = client.connect()
-    block = b"\x82\x87" + b"".join(scene.literal(*h) for h in [
-        (":path", "/api/v2/orders/4711?limit=20"), (":authority", "server.test"), ("user-agent", "shop/2.1"),
-        ("accept", "*/*"), ("accept-encoding", "gzip"), ("x-request-id", "4c1d0a")])
+    fields = [(":authority", "server.test"), ("user-agent", "shop/2.1"), ("accept", "*/*"), ("accept-encoding", "gzip")]
+    path, own = scene.literal(":path", "/api/v2/orders/4711?limit=20"), scene.literal("x-request-id", "4c1d0a")
+    first = b"\x82\x87" + path + b"".join(scene.literal(*f, keep=True) for f in fields) + own
+    later = b"\x82\x87" + path + bytes(scene.KEPT + n for n in reversed(range(len(fields)))) + own
     sock.sendall(scene.PREFACE + scene.frame(scene.SETTINGS, 0, 0))
     buffer = bytearray()
     for n in range(count):
         mine, status, body = 2 * n + 1, None, b""
-        sock.sendall(scene.frame(scene.HEADERS, scene.END_STREAM | scene.END_HEADERS, mine, block))
+        sock.sendall(scene.frame(scene.HEADERS, scene.END_STREAM | scene.END_HEADERS, mine, later if n else first))
         over = False
         while not over:
             data = sock.recv(65536)
@@ -184,6 +185,8 @@ def http2_requests(client, count):
             for kind, flags, stream, payload in scene.frames(buffer):
                 if kind == scene.SETTINGS and not flags & scene.ACK:
                     sock.sendall(scene.frame(scene.SETTINGS, scene.ACK, 0))
+                if kind in (scene.RST_STREAM, scene.GOAWAY):
+                    raise RuntimeError("the sidecar refused a request")
                 if stream == mine:
                     status = status or payload[:1]
                     body += payload if kind == scene.DATA else b""

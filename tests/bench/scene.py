@@ -61,7 +61,7 @@ def callers(folder, pki, count):
 
 
 # HTTP/2 without a library (RFC 9113): what is sent is always the same, of what comes only the frames are read.
-DATA, HEADERS, SETTINGS, PING = 0, 1, 4, 6
+DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -70,9 +70,12 @@ def frame(kind, flags, stream, payload=b""):
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
-def literal(name, value):
-    """A header that is never put into HPACK's table (RFC 7541, 6.2.2); both below 127 bytes."""
-    return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+KEPT = 0x80 | 62  # the newest of HPACK's table, said again; then the one before it, and so on
+
+
+def literal(name, value, keep=False):
+    """A header that is put into HPACK's table (RFC 7541, 6.2.1), or not (6.2.2); both below 127 bytes."""
+    return (b"\x40" if keep else b"\0") + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
 def frames(buffer):
