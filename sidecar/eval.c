@@ -10,6 +10,7 @@
 #include "sidecar/eval_facts.h"
 #include "sidecar/eval_jsonl.h"
 #include "sidecar/rules/list.h"
+#include "sidecar/rules/reference.h"
 #include "sidecar/rules/value_json.h"
 
 enum { LISTS_MAX = 64, POOL_SIZE = 4 * 1024 * 1024, FILE_MAX = 256 * 1024 * 1024 };
@@ -65,6 +66,7 @@ static const char usage[] =
     "      --jsonl             one JSON object a line from standard input, one result a line:\n"
     "                          {\"expression\": \"...\", \"fields\": {\"ip.src\": \"10.0.0.1\"}, \"lists\": "
     "{\"a\": [1]}}\n"
+    "      --reference         prints all operators, fields and functions instead\n"
     "      --help              this text\n"
     "\n"
     "Exit status: 0 evaluated, 1 a mistake in the expression or in a file, 2 wrong usage.\n";
@@ -169,20 +171,28 @@ enum {
     OPT_LIST,
     OPT_JSON,
     OPT_JSONL,
+    OPT_REFERENCE,
     OPT_HELP
 };
 
-/* 0: go on; else -1 help was asked for, -2 wrong usage, 1 --jsonl. */
+/* 0: go on; else -1 help was asked for, -2 wrong usage, 1 --jsonl, 2 --reference. */
 static int options(struct eval *e, int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"expression", required_argument, NULL, 'e'}, {"value", no_argument, NULL, OPT_VALUE},
-        {"cert", required_argument, NULL, OPT_CERT},  {"unverified", no_argument, NULL, OPT_UNVERIFIED},
-        {"revoked", no_argument, NULL, OPT_REVOKED},  {"request", required_argument, NULL, OPT_REQUEST},
-        {"method", required_argument, NULL, 'X'},     {"header", required_argument, NULL, 'H'},
-        {"set", required_argument, NULL, OPT_SET},    {"list", required_argument, NULL, OPT_LIST},
-        {"json", no_argument, NULL, OPT_JSON},        {"jsonl", no_argument, NULL, OPT_JSONL},
-        {"help", no_argument, NULL, OPT_HELP},        {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"expression", required_argument, NULL, 'e'},
+                                          {"value", no_argument, NULL, OPT_VALUE},
+                                          {"cert", required_argument, NULL, OPT_CERT},
+                                          {"unverified", no_argument, NULL, OPT_UNVERIFIED},
+                                          {"revoked", no_argument, NULL, OPT_REVOKED},
+                                          {"request", required_argument, NULL, OPT_REQUEST},
+                                          {"method", required_argument, NULL, 'X'},
+                                          {"header", required_argument, NULL, 'H'},
+                                          {"set", required_argument, NULL, OPT_SET},
+                                          {"list", required_argument, NULL, OPT_LIST},
+                                          {"json", no_argument, NULL, OPT_JSON},
+                                          {"jsonl", no_argument, NULL, OPT_JSONL},
+                                          {"help", no_argument, NULL, OPT_HELP},
+                                          {"reference", no_argument, NULL, OPT_REFERENCE},
+                                          {NULL, 0, NULL, 0}};
     bool jsonl = false, good = true;
     int c;
     optind = 1;
@@ -201,6 +211,7 @@ static int options(struct eval *e, int argc, char **argv)
         case OPT_JSON: e->json = true; break;
         case OPT_JSONL: jsonl = true; break;
         case OPT_HELP: return -1;
+        case OPT_REFERENCE: return 2;
         default: return -2;
         }
         if (!good)
@@ -471,6 +482,7 @@ int eval_main(int argc, char **argv)
     switch (options(e, argc, argv)) {
     case 0: status = run(e); break;
     case 1: status = eval_jsonl(stdin, stdout, e->context, &e->scratch); break;
+    case 2: status = rules_reference_print(stdout) ? 0 : 1; break;
     case -1:
         fputs(usage, stdout);
         status = 0;

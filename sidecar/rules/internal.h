@@ -248,6 +248,30 @@ const char *node_describe(const struct node *node); /* "a field", "a string" ...
 const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, size_t at, size_t length,
                                 bool captures);
 
+/* ---- What rules, limits and sequences have in common
+ * ------------------------------------------------- */
+
+/* Where they apply: names of inbounds; COUNT 0: every one. */
+struct where {
+    const char **inbound;
+    size_t count;
+};
+bool where_copy(struct where *to, struct rules_arena *arena, const char *const *inbound, size_t count);
+bool where_has(const struct where *where, const char *inbound);
+
+/* What the programs of a plan need. */
+struct needs {
+    uint8_t phases;
+    uint64_t fields[RULES_FIELD_WORDS];
+};
+void needs_add(struct needs *needs, const struct rules_program *program); /* NULL is fine */
+bool needs_has(const struct needs *needs, unsigned field);
+
+char *rules_arena_text(struct rules_arena *arena, const char *text);
+
+/* A mistake that is at no place of a text. Returns false. */
+bool rules_add_failed(struct rules_error *error, enum rules_error_kind kind, const char *message);
+
 /* ---- Functions
  * --------------------------------------------------------------------------------------------------- */
 

@@ -19,8 +19,7 @@ struct limit {
     bool by_response;
     unsigned status;
     const char *body;
-    const char **inbound;
-    size_t inbounds;
+    struct where where;
 };
 
 struct ratelimit_plan {
@@ -29,8 +28,7 @@ struct ratelimit_plan {
     const char *inbound;
     uint8_t number[RATELIMITS_MAX];
     size_t count;
-    uint8_t phases;
-    uint64_t fields[RULES_FIELD_WORDS];
+    struct needs needs;
 };
 
 struct ratelimits {
@@ -64,18 +62,9 @@ void ratelimits_free(struct ratelimits *limits)
     free(limits);
 }
 
-static bool add_failed(struct rules_error *error, enum rules_error_kind kind, const char *message)
-{
-    memset(error, 0, sizeof *error);
-    error->kind = kind;
-    error->line = error->column = 1;
-    snprintf(error->message, sizeof error->message, "%s", message);
-    return false;
-}
-
 static bool no_memory(struct rules_error *error)
 {
-    return add_failed(error, RULES_OUT_OF_MEMORY, "out of memory");
+    return rules_add_failed(error, RULES_OUT_OF_MEMORY, "out of memory");
 }
 
 static bool compile(struct limit *to, const struct rules_env *env, const struct ratelimit_limit *from,
@@ -113,16 +102,10 @@ static bool copy(struct ratelimits *limits, struct limit *to, const struct ratel
     to->window = (struct ratelimit_window){from->requests, from->period, from->mitigation_timeout};
     to->log_only = from->log_only;
     to->status = from->status ? from->status : 429;
-    to->name = rules_arena_copy(arena, from->name, strlen(from->name) + 1);
-    to->body = from->body ? rules_arena_copy(arena, from->body, strlen(from->body) + 1) : NULL;
-    to->inbound = rules_arena_take(arena, (from->inbounds + 1) * sizeof *to->inbound);
-    to->inbounds = from->inbounds;
-    if (!to->name || (from->body && !to->body) || !to->inbound)
-        return false;
-    for (size_t i = 0; i < from->inbounds; i++)
-        if (!(to->inbound[i] = rules_arena_copy(arena, from->inbound[i], strlen(from->inbound[i]) + 1)))
-            return false;
-    return true;
+    to->name = rules_arena_text(arena, from->name);
+    to->body = from->body ? rules_arena_text(arena, from->body) : NULL;
+    return to->name && (!from->body || to->body) &&
+           where_copy(&to->where, arena, from->inbound, from->inbounds);
 }
 
 bool ratelimits_add(struct ratelimits *limits, const struct rules_env *env,
@@ -131,12 +114,12 @@ bool ratelimits_add(struct ratelimits *limits, const struct rules_env *env,
     struct limit *to = &limits->limit[limits->count];
     *where = -2;
     if (limits->count == RATELIMITS_MAX)
-        return add_failed(error, RULES_TOO_MANY, "too many rate limits");
+        return rules_add_failed(error, RULES_TOO_MANY, "too many rate limits");
     if (limit->characteristics < 1 || limit->characteristics > RATELIMIT_CHARACTERISTICS_MAX)
-        return add_failed(error, RULES_TOO_MANY, "a rate limit has one to eight characteristics");
+        return rules_add_failed(error, RULES_TOO_MANY, "a rate limit has one to eight characteristics");
     if (limit->requests < 1 || limit->period < 1 || limit->period > INT64_MAX / 4 ||
         limit->mitigation_timeout > INT64_MAX / 4)
-        return add_failed(error, RULES_INVALID_ARGUMENT_VALUE, "requests and period must be positive");
+        return rules_add_failed(error, RULES_INVALID_ARGUMENT_VALUE, "requests and period must be positive");
     memset(to, 0, sizeof *to);
     if (!compile(to, env, limit, error, where) || (!copy(limits, to, limit) && !no_memory(error))) {
         limit_clear(to);
@@ -144,23 +127,6 @@ bool ratelimits_add(struct ratelimits *limits, const struct rules_env *env,
     }
     limits->count++;
     return true;
-}
-
-static bool applies(const struct limit *limit, const char *inbound)
-{
-    for (size_t i = 0; i < limit->inbounds; i++)
-        if (strcmp(limit->inbound[i], inbound) == 0)
-            return true;
-    return limit->inbounds == 0;
-}
-
-static void plan_program(struct ratelimit_plan *plan, const struct rules_program *program)
-{
-    if (!program)
-        return;
-    plan->phases |= program->phases;
-    for (unsigned word = 0; word < RULES_FIELD_WORDS; word++)
-        plan->fields[word] |= program->fields[word];
 }
 
 const struct ratelimit_plan *ratelimits_plan(struct ratelimits *limits, const char *inbound)
@@ -173,18 +139,18 @@ const struct ratelimit_plan *ratelimits_plan(struct ratelimits *limits, const ch
     if (!plan)
         return NULL;
     plan->limits = limits;
-    plan->inbound = rules_arena_copy(&limits->arena, inbound, strlen(inbound) + 1);
+    plan->inbound = rules_arena_text(&limits->arena, inbound);
     if (!plan->inbound)
         return NULL;
     for (size_t i = 0; i < limits->count; i++) {
         const struct limit *limit = &limits->limit[i];
-        if (!applies(limit, inbound))
+        if (!where_has(&limit->where, inbound))
             continue;
         plan->number[plan->count++] = (uint8_t)i;
-        plan_program(plan, limit->expression);
-        plan_program(plan, limit->counting);
+        needs_add(&plan->needs, limit->expression);
+        needs_add(&plan->needs, limit->counting);
         for (size_t k = 0; k < limit->characteristics; k++)
-            plan_program(plan, limit->characteristic[k]);
+            needs_add(&plan->needs, limit->characteristic[k]);
     }
     plan->next = limits->plan;
     limits->plan = plan;
@@ -198,12 +164,12 @@ size_t ratelimit_plan_count(const struct ratelimit_plan *plan)
 
 uint8_t ratelimit_plan_phases(const struct ratelimit_plan *plan)
 {
-    return plan->phases;
+    return plan->needs.phases;
 }
 
 bool ratelimit_plan_uses(const struct ratelimit_plan *plan, unsigned field)
 {
-    return field < RULES_FIELDS_MAX && plan->fields[field / 64] >> field % 64 & 1;
+    return needs_has(&plan->needs, field);
 }
 
 size_t ratelimits_count(const struct ratelimits *limits)

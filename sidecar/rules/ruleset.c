@@ -13,8 +13,7 @@ struct rule {
     unsigned status;
     char *body;
     bool enabled, dry_run;
-    char **inbound;
-    size_t inbounds;
+    struct where where;
 };
 
 struct ruleset_plan {
@@ -23,8 +22,7 @@ struct ruleset_plan {
     char *inbound;
     uint16_t *rule; /* numbers, in order */
     size_t count, words;
-    uint8_t phases;
-    uint64_t fields[RULES_FIELD_WORDS];
+    struct needs needs;
     enum ruleset_default fallback;
     int verified, revoked; /* fields */
 };
@@ -56,20 +54,6 @@ void ruleset_free(struct ruleset *ruleset)
     free(ruleset);
 }
 
-static bool add_failed(struct rules_error *error, enum rules_error_kind kind, const char *message)
-{
-    memset(error, 0, sizeof *error);
-    error->kind = kind;
-    error->line = error->column = 1;
-    snprintf(error->message, sizeof error->message, "%s", message);
-    return false;
-}
-
-static char *copy_text(struct rules_arena *arena, const char *text)
-{
-    return rules_arena_copy(arena, text, strlen(text) + 1);
-}
-
 static bool copy_rule(struct ruleset *ruleset, struct rule *to, const struct ruleset_rule *from)
 {
     struct rules_arena *arena = &ruleset->arena;
@@ -77,16 +61,10 @@ static bool copy_rule(struct ruleset *ruleset, struct rule *to, const struct rul
     to->status = from->status ? from->status : 403;
     to->enabled = from->enabled;
     to->dry_run = from->dry_run;
-    to->inbounds = from->inbounds;
-    to->name = copy_text(arena, from->name);
-    to->body = from->body ? copy_text(arena, from->body) : NULL;
-    to->inbound = rules_arena_take(arena, (from->inbounds + 1) * sizeof *to->inbound);
-    if (!to->name || (from->body && !to->body) || !to->inbound)
-        return false;
-    for (size_t i = 0; i < from->inbounds; i++)
-        if (!(to->inbound[i] = copy_text(arena, from->inbound[i])))
-            return false;
-    return true;
+    to->name = rules_arena_text(arena, from->name);
+    to->body = from->body ? rules_arena_text(arena, from->body) : NULL;
+    return to->name && (!from->body || to->body) &&
+           where_copy(&to->where, arena, from->inbound, from->inbounds);
 }
 
 bool ruleset_add(struct ruleset *ruleset, const struct rules_env *env, const struct ruleset_rule *rule,
@@ -94,12 +72,12 @@ bool ruleset_add(struct ruleset *ruleset, const struct rules_env *env, const str
 {
     struct rules_env here = *env;
     if (ruleset->count == RULESET_RULES_MAX)
-        return add_failed(error, RULES_TOO_MANY, "too many rules");
+        return rules_add_failed(error, RULES_TOO_MANY, "too many rules");
     if (ruleset->count == ruleset->room) {
         size_t room = ruleset->room ? ruleset->room * 2 : 16;
         struct rule *grown = realloc(ruleset->rule, room * sizeof *grown);
         if (!grown)
-            return add_failed(error, RULES_OUT_OF_MEMORY, "out of memory");
+            return rules_add_failed(error, RULES_OUT_OF_MEMORY, "out of memory");
         ruleset->rule = grown;
         ruleset->room = room;
     }
@@ -110,15 +88,7 @@ bool ruleset_add(struct ruleset *ruleset, const struct rules_env *env, const str
     if (!to->program)
         return false;
     ruleset->count++;
-    return copy_rule(ruleset, to, rule) || add_failed(error, RULES_OUT_OF_MEMORY, "out of memory");
-}
-
-static bool applies(const struct rule *rule, const char *inbound)
-{
-    for (size_t i = 0; i < rule->inbounds; i++)
-        if (strcmp(rule->inbound[i], inbound) == 0)
-            return true;
-    return rule->inbounds == 0;
+    return copy_rule(ruleset, to, rule) || rules_add_failed(error, RULES_OUT_OF_MEMORY, "out of memory");
 }
 
 const struct ruleset_plan *ruleset_plan(struct ruleset *ruleset, const char *inbound)
@@ -132,18 +102,16 @@ const struct ruleset_plan *ruleset_plan(struct ruleset *ruleset, const char *inb
         return NULL;
     plan->ruleset = ruleset;
     plan->fallback = ruleset->fallback;
-    plan->inbound = copy_text(&ruleset->arena, inbound);
+    plan->inbound = rules_arena_text(&ruleset->arena, inbound);
     plan->rule = rules_arena_take(&ruleset->arena, (ruleset->count + 1) * sizeof *plan->rule);
     if (!plan->inbound || !plan->rule)
         return NULL;
     for (size_t i = 0; i < ruleset->count; i++) {
         const struct rule *rule = &ruleset->rule[i];
-        if (!rule->enabled || !applies(rule, inbound))
+        if (!rule->enabled || !where_has(&rule->where, inbound))
             continue;
         plan->rule[plan->count++] = (uint16_t)i;
-        plan->phases |= rule->program->phases;
-        for (unsigned word = 0; word < RULES_FIELD_WORDS; word++)
-            plan->fields[word] |= rule->program->fields[word];
+        needs_add(&plan->needs, rule->program);
     }
     plan->words = (plan->count + 63) / 64;
     plan->next = ruleset->plan;
@@ -153,12 +121,12 @@ const struct ruleset_plan *ruleset_plan(struct ruleset *ruleset, const char *inb
 
 uint8_t ruleset_plan_phases(const struct ruleset_plan *plan)
 {
-    return plan->phases;
+    return plan->needs.phases;
 }
 
 bool ruleset_plan_uses(const struct ruleset_plan *plan, unsigned field)
 {
-    return field < RULES_FIELDS_MAX && plan->fields[field / 64] >> field % 64 & 1;
+    return needs_has(&plan->needs, field);
 }
 
 size_t ruleset_plan_state_words(const struct ruleset_plan *plan)
@@ -410,12 +378,12 @@ static void pass_on(void *arg, size_t offset, size_t length, const char *message
 /* Whether EARLIER applies wherever LATER does. */
 static bool covers(const struct rule *earlier, const struct rule *later)
 {
-    if (earlier->inbounds == 0)
+    if (earlier->where.count == 0)
         return true;
-    for (size_t i = 0; i < later->inbounds; i++)
-        if (!applies(earlier, later->inbound[i]))
+    for (size_t i = 0; i < later->where.count; i++)
+        if (!where_has(&earlier->where, later->where.inbound[i]))
             return false;
-    return later->inbounds > 0;
+    return later->where.count > 0;
 }
 
 /* The first rule before number LATER that matches all that it matches and ends what it could do; or NULL. */

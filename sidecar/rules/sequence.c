@@ -23,8 +23,7 @@ struct sequence {
     unsigned status;
     const char *body;
     bool enabled, dry_run;
-    const char **inbound;
-    size_t inbounds;
+    struct where where;
 };
 
 struct sequence_plan {
@@ -33,8 +32,7 @@ struct sequence_plan {
     const char *inbound;
     uint8_t number[SEQUENCES_MAX];
     size_t count;
-    uint8_t phases;
-    uint64_t fields[RULES_FIELD_WORDS];
+    struct needs needs;
 };
 
 struct sequences {
@@ -66,24 +64,16 @@ void sequences_free(struct sequences *sequences)
 static bool failed(struct rules_error *error, enum rules_error_kind kind, size_t at, size_t length,
                    const char *message)
 {
-    memset(error, 0, sizeof *error);
-    error->kind = kind;
+    rules_add_failed(error, kind, message);
     error->offset = at;
     error->length = length;
-    error->line = 1;
     error->column = (unsigned)at + 1;
-    snprintf(error->message, sizeof error->message, "%s", message);
     return false;
 }
 
 static bool no_memory(struct rules_error *error)
 {
-    return failed(error, RULES_OUT_OF_MEMORY, 0, 0, "out of memory");
-}
-
-static const char *copy_text(struct sequences *sequences, const char *text)
-{
-    return rules_arena_copy(&sequences->arena, text, strlen(text) + 1);
+    return rules_add_failed(error, RULES_OUT_OF_MEMORY, "out of memory");
 }
 
 bool sequences_add_expression(struct sequences *sequences, const struct rules_env *env, const char *name,
@@ -94,7 +84,7 @@ bool sequences_add_expression(struct sequences *sequences, const struct rules_en
     if (sequences->expressions == SEQUENCE_EXPRESSIONS_MAX)
         return failed(error, RULES_TOO_MANY, 0, 0, "too many named expressions");
     here.phases = RULES_CONNECTION | RULES_REQUEST;
-    *to = (struct expression){.name = copy_text(sequences, name)};
+    *to = (struct expression){.name = rules_arena_text(&sequences->arena, name)};
     if (!to->name)
         return no_memory(error);
     to->program = rules_compile(&here, expression, size, error);
@@ -199,20 +189,16 @@ static uint64_t hash_text(uint64_t hash, const char *text)
 
 static bool copy_rule(struct sequences *sequences, struct sequence *to, const struct sequence_rule *from)
 {
-    to->name = copy_text(sequences, from->name);
+    to->name = rules_arena_text(&sequences->arena, from->name);
     to->window = from->window;
     to->action = from->log_only ? RULESET_LOG : RULESET_BLOCK;
     to->status = from->status ? from->status : 403;
-    to->body = from->body ? copy_text(sequences, from->body) : NULL;
+    to->body = from->body ? rules_arena_text(&sequences->arena, from->body) : NULL;
     to->enabled = from->enabled;
     to->dry_run = from->dry_run;
-    to->inbound = rules_arena_take(&sequences->arena, (from->inbounds + 1) * sizeof *to->inbound);
-    to->inbounds = from->inbounds;
-    if (!to->name || (from->body && !to->body) || !to->inbound)
+    if (!to->name || (from->body && !to->body) ||
+        !where_copy(&to->where, &sequences->arena, from->inbound, from->inbounds))
         return false;
-    for (size_t i = 0; i < from->inbounds; i++)
-        if (!(to->inbound[i] = copy_text(sequences, from->inbound[i])))
-            return false;
     to->identity = hash_text(UINT64_C(14695981039346656037), to->name);
     for (unsigned i = 0; i < to->steps; i++)
         to->identity =
@@ -236,14 +222,6 @@ bool sequences_add(struct sequences *sequences, const struct sequence_rule *rule
 
 /* ---- Plans --- */
 
-static bool applies(const struct sequence *s, const char *inbound)
-{
-    for (size_t i = 0; i < s->inbounds; i++)
-        if (strcmp(s->inbound[i], inbound) == 0)
-            return true;
-    return s->inbounds == 0;
-}
-
 const struct sequence_plan *sequences_plan(struct sequences *sequences, const char *inbound)
 {
     struct sequence_plan *plan;
@@ -254,20 +232,16 @@ const struct sequence_plan *sequences_plan(struct sequences *sequences, const ch
     if (!plan)
         return NULL;
     plan->sequences = sequences;
-    plan->inbound = copy_text(sequences, inbound);
+    plan->inbound = rules_arena_text(&sequences->arena, inbound);
     if (!plan->inbound)
         return NULL;
     for (size_t i = 0; i < sequences->count; i++) {
         const struct sequence *s = &sequences->sequence[i];
-        if (!s->enabled || !applies(s, inbound))
+        if (!s->enabled || !where_has(&s->where, inbound))
             continue;
         plan->number[plan->count++] = (uint8_t)i;
-        for (unsigned k = 0; k < s->steps; k++) {
-            const struct rules_program *program = sequences->expression[s->step[k]].program;
-            plan->phases |= program->phases;
-            for (unsigned word = 0; word < RULES_FIELD_WORDS; word++)
-                plan->fields[word] |= program->fields[word];
-        }
+        for (unsigned k = 0; k < s->steps; k++)
+            needs_add(&plan->needs, sequences->expression[s->step[k]].program);
     }
     plan->next = sequences->plan;
     sequences->plan = plan;
@@ -281,12 +255,12 @@ size_t sequence_plan_count(const struct sequence_plan *plan)
 
 uint8_t sequence_plan_phases(const struct sequence_plan *plan)
 {
-    return plan->phases;
+    return plan->needs.phases;
 }
 
 bool sequence_plan_uses(const struct sequence_plan *plan, unsigned field)
 {
-    return field < RULES_FIELDS_MAX && plan->fields[field / 64] >> field % 64 & 1;
+    return needs_has(&plan->needs, field);
 }
 
 size_t sequences_count(const struct sequences *sequences)

@@ -10,6 +10,7 @@
 
 #include "rules_scheme.h"
 #include "sidecar/rules/ratelimit.h"
+#include "sidecar/rules/sequence.h"
 #include "sidecar/rules/ruleset.h"
 
 /* The allocator of the C library, counted; sanitizers bring their own, and are not asked. */
@@ -149,7 +150,7 @@ static void test_programs(void **state)
 static void test_rules_and_limits(void **state)
 {
     struct fixture *f = *state;
-    static const uint8_t secret[16] = {1};
+    static const uint8_t secret[16] = {1}, fingerprint[32] = {1};
     struct ruleset *ruleset = ruleset_new(RULESET_AUTO);
     struct ratelimits *limits = ratelimits_new();
     struct rules_lru *table = ratelimit_table_new(100, secret);
@@ -172,6 +173,16 @@ static void test_rules_and_limits(void **state)
                                     .requests = 5,
                                     .period = 1000};
     assert_true(ratelimits_add(limits, &f->env, &limit, &error, &where));
+    struct sequences *sequences = sequences_new();
+    struct rules_lru *steps = sequence_table_new(100, secret);
+    struct sequence_rule order = {
+        .name = "s", .steps = "a -> b", .window = 1000, .log_only = true, .enabled = true};
+    assert_true(sequences_add_expression(sequences, &f->env, "a", "true", 4, &error));
+    assert_true(
+        sequences_add_expression(sequences, &f->env, "b", expressions[0], strlen(expressions[0]), &error));
+    assert_true(sequences_add(sequences, &order, &error));
+    const struct sequence_plan *sequence_plan = sequences_plan(sequences, "in");
+    struct sequence_decision kept;
     const struct ruleset_plan *plan = ruleset_plan(ruleset, "in");
     const struct ratelimit_plan *limit_plan = ratelimits_plan(limits, "in");
     uint64_t words[8];
@@ -185,12 +196,15 @@ static void test_rules_and_limits(void **state)
         ruleset_request(plan, &f->context, &f->scratch, words, counter, &decision);
         ratelimit_request(limit_plan, table, &f->context, &f->scratch, 5000, NULL, &pending, &limited);
         assert_int_equal(limited.refuse, i >= 5);
+        sequence_request(sequence_plan, steps, fingerprint, &f->context, &f->scratch, 5000, NULL, &kept);
     }
     assert_int_equal(calls, before);
     assert_true(decision.notes > 5);
     ruleset_free(ruleset);
     ratelimits_free(limits);
     rules_lru_free(table);
+    sequences_free(sequences);
+    rules_lru_free(steps);
 }
 
 /* Whatever memory there is: either the result is right or the overflow is told. */
