@@ -23,9 +23,9 @@ struct publish_file {
 };
 
 /*
- * Makes DIRECTORY (0755) and what is missing above it, and swaps the set in, named after NOW. A link of each name leads
- * through ..data; a name that is something else than a link is not touched but is an error. Waits for others
- * that publish there. KEEP takes over the files of the old set that FILES does not name.
+ * Makes DIRECTORY (0755) and what is missing above it, and swaps the set in, named after NOW. A link of each
+ * name leads through ..data; a name that is something else than a link is not touched but is an error. Waits
+ * for others that publish there. KEEP takes over the files of the old set that FILES does not name.
  */
 bool publish(const char *directory, const struct publish_file *files, size_t count, bool keep, int64_t now,
              struct failure *f) __attribute__((warn_unused_result));

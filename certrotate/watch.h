@@ -15,8 +15,7 @@
 
 #include "certrotate/credentials.h"
 
-/* --- watch: something may have changed
- * ------------------------------------------------------------------------ */
+/* --- watch: something may have changed --- */
 
 struct watch;
 
@@ -44,8 +43,7 @@ bool watch_has_events(const struct watch *w);
 /* Ends it: no callback comes any more; memory is freed once the loop has run. NULL is fine. */
 void watch_stop(struct watch *w);
 
-/* --- follow: credentials as they rotate
- * ----------------------------------------------------------------------- */
+/* --- follow: credentials as they rotate --- */
 
 struct follow;
 
@@ -55,8 +53,9 @@ struct follow;
  * in between. Going back to what is in service already hands out nothing.
  */
 typedef void (*follow_fn)(struct credentials *c, void *arg);
-/* A set that cannot be used, or (NO_DESCRIPTORS) not be looked at now; the old one stays, and what is there is tried again each second at least. Told
- * once per distinct text until a good set comes. Either callback may stop what called it. */
+/* A set that cannot be used, or (NO_DESCRIPTORS) not be looked at now; the old one stays, and what is there
+ * is tried again each second at least. Told once per distinct text until a good set comes. Either callback
+ * may stop what called it. */
 typedef void (*follow_error_fn)(const struct credentials_error *error, void *arg);
 
 struct follow_options {

@@ -78,8 +78,7 @@ bool config_build_applies(const struct config_strings *inbounds, const char *nam
     return inbounds->count == 0;
 }
 
-/* --- names of sections -------------------------------------------------------------------------------------
- */
+/* --- names of sections --- */
 
 /* Where a name holds what it must not; its length where it is good. */
 static size_t wrong_name(const struct config_lines_section *s)
@@ -142,8 +141,7 @@ static void check_twice(struct config_build *b, const struct config_lines_sectio
     }
 }
 
-/* --- keys --------------------------------------------------------------------------------------------------
- */
+/* --- keys --- */
 
 static void unknown_key(struct config_build *b, const struct config_lines_section *s,
                         const struct config_lines_entry *e)
@@ -286,8 +284,7 @@ static void check_required(struct config_build *b, const struct config_lines_sec
                               "%s has no key %s, which it needs", config_build_label(s, label), k->name);
 }
 
-/* --- sections ----------------------------------------------------------------------------------------------
- */
+/* --- sections --- */
 
 /* Arrays for all kinds, as long as the file has sections. */
 static bool make_room(struct config_build *b, const struct config_lines_section *first)

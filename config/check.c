@@ -29,8 +29,7 @@ static void check_sidecar(struct config_build *b)
             (unsigned long long)c->drain_delay, (unsigned long long)c->drain_timeout);
 }
 
-/* --- listeners ---------------------------------------------------------------------------------------------
- */
+/* --- listeners --- */
 
 struct listener {
     const struct config_addr *addr;
@@ -79,8 +78,7 @@ static bool check_listeners(struct config_build *b)
     return true;
 }
 
-/* --- [tls] -------------------------------------------------------------------------------------------------
- */
+/* --- [tls] --- */
 
 static void check_credentials(struct config_build *b)
 {
@@ -111,8 +109,7 @@ static void check_credentials(struct config_build *b)
                           "[tls] names no ca, so that no peer could be verified");
 }
 
-/* --- [ca NAME] ---------------------------------------------------------------------------------------------
- */
+/* --- [ca NAME] --- */
 
 static bool share_inbound(const struct config_ca *a, const struct config_ca *b)
 {
@@ -155,8 +152,7 @@ static void check_cas(struct config_build *b)
     }
 }
 
-/* --- inbounds and outbounds --------------------------------------------------------------------------------
- */
+/* --- inbounds and outbounds --- */
 
 /* Whether the service would be the sidecar itself. */
 static bool leads_back(const struct config_inbound *in)

@@ -51,8 +51,7 @@ static struct config_place place_of(const struct lines *l, size_t offset)
     config_report_add((l)->report, CONFIG_ERROR, place_of(l, offset), (unsigned)(size), suggestion, \
                       __VA_ARGS__)
 
-/* --- what inih says ----------------------------------------------------------------------------------------
- */
+/* --- what inih says --- */
 
 /* Appends to the entry's value: after one blank, or right behind (a piece of the same line). */
 static bool append(struct lines *l, const char *text, size_t size, struct config_place place, bool glue)
@@ -130,8 +129,7 @@ static int on_value(void *user, const char *section, const char *name, const cha
     return 1;
 }
 
-/* --- what a line must give ---------------------------------------------------------------------------------
- */
+/* --- what a line must give --- */
 
 /* The first byte that no configuration file holds: a control character, or what is not UTF-8. SIZE if none.
  */
@@ -386,8 +384,7 @@ static bool read_indented(struct lines *l, size_t from, size_t end)
     return true;
 }
 
-/* --- feeding inih ------------------------------------------------------------------------------------------
- */
+/* --- feeding inih --- */
 
 static char *feed_line(char *buffer, const char *text, size_t size)
 {

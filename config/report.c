@@ -91,8 +91,7 @@ void config_report_add(struct config_report *report, enum config_severity severi
     report->problem[i] = p;
 }
 
-/* --- printing ----------------------------------------------------------------------------------------------
- */
+/* --- printing --- */
 
 /* Bytes of the character at P as far as it is well-formed UTF-8 and harmless to a terminal; else 0. */
 static size_t printable(const char *p, size_t left)
@@ -192,8 +191,7 @@ void config_report_print(const struct config_report *report, FILE *out)
     }
 }
 
-/* --- the nearest word --------------------------------------------------------------------------------------
- */
+/* --- the nearest word --- */
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {

@@ -10,8 +10,7 @@
 
 enum { EXPANDED_MAX = CONFIG_FILE_MAX, PATH_LENGTH_MAX = 4095 };
 
-/* --- texts and their places --------------------------------------------------------------------------------
- */
+/* --- texts and their places --- */
 
 static const struct config_segment *segment_of(const struct config_text *text, size_t offset)
 {
@@ -130,8 +129,7 @@ void config_value_slice(struct config_value *v, const struct config_text *from_t
     add_bytes(v, to, from_text->text + from, end - from);
 }
 
-/* --- the environment ---------------------------------------------------------------------------------------
- */
+/* --- the environment --- */
 
 static bool taken_as_is(enum config_key_type type)
 {
@@ -215,8 +213,7 @@ void config_value_expand(struct config_value *v, const struct config_text *text)
     v->text = out;
 }
 
-/* --- words -------------------------------------------------------------------------------------------------
- */
+/* --- words --- */
 
 bool config_value_word(const struct config_key *key, unsigned i, char *word)
 {
@@ -310,8 +307,7 @@ static void read_flag(struct config_value *v, size_t offset, size_t length, void
     *(unsigned *)out |= 1u << read_word(v, offset, length);
 }
 
-/* --- numbers -----------------------------------------------------------------------------------------------
- */
+/* --- numbers --- */
 
 struct unit {
     const char *word;
@@ -410,8 +406,7 @@ store:
         *(uint64_t *)out = amount;
 }
 
-/* --- texts and lists ---------------------------------------------------------------------------------------
- */
+/* --- texts and lists --- */
 
 static void read_string(struct config_value *v, void *out)
 {
@@ -578,8 +573,7 @@ static void read_expression_item(struct config_value *v, size_t offset, size_t l
     config_value_slice(v, &v->text, offset, offset + length, &items[texts->count++]);
 }
 
-/* --- all of them -------------------------------------------------------------------------------------------
- */
+/* --- all of them --- */
 
 /* Habits from other INI dialects that would end up within the value. Whether one was told. */
 static bool told_habit(struct config_value *v)

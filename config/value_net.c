@@ -54,8 +54,7 @@ static uint16_t parse_port(const char *text, size_t length)
     return port > 65535 ? 0 : (uint16_t)port;
 }
 
-/* --- host names --------------------------------------------------------------------------------------------
- */
+/* --- host names --- */
 
 static bool word_byte(char c)
 {
@@ -125,8 +124,7 @@ char *config_value_hostname(struct config_value *v, size_t offset, size_t length
     return name;
 }
 
-/* --- addresses ---------------------------------------------------------------------------------------------
- */
+/* --- addresses --- */
 
 /* The path of unix:/path, or NULL: told. */
 static char *unix_path(struct config_value *v, size_t offset, size_t length)

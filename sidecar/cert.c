@@ -70,8 +70,7 @@ void cert_print(FILE *out, int indent, struct tls_der der, int64_t now)
     free(cert);
 }
 
-/* --- paths ------------------------------------------------------------------------------------------------
- */
+/* --- paths --- */
 
 static const char *const crl_states[] = {
     [CRL_GOOD] = "good", [CRL_REVOKED] = "revoked", [CRL_MISSING] = "missing", [CRL_EXPIRED] = "expired"};

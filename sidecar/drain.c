@@ -106,8 +106,7 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* --- by the admin socket ------------------------------------------------------------------------------
- */
+/* --- by the admin socket --- */
 
 /* timeout_seconds of the answer, rounded up. */
 static uint64_t timeout_of(const struct client_answer *answer)
@@ -147,8 +146,7 @@ done:
     return status;
 }
 
-/* --- by the process -----------------------------------------------------------------------------------
- */
+/* --- by the process --- */
 
 /* Whether PID runs this very program: no other one is to be ended by a mistake. */
 static bool is_sidecar(pid_t pid)

@@ -105,8 +105,7 @@ static char *read_file(struct eval *e, const char *path, size_t *size)
     return (char *)text.data;
 }
 
-/* ---- Options
- * --------------------------------------------------------------------------------------------------- */
+/* --- Options --- */
 
 static bool list_kind(const char *text, size_t size, enum rules_list_kind *kind)
 {
@@ -224,8 +223,7 @@ static int options(struct eval *e, int argc, char **argv)
     return jsonl ? 1 : e->expression ? 0 : -2;
 }
 
-/* ---- Facts
- * ------------------------------------------------------------------------------------------------------- */
+/* --- Facts --- */
 
 static bool set_certificate(struct eval *e)
 {
@@ -355,8 +353,7 @@ static const struct rules_list *find_list(void *arg, const char *name, size_t si
     return NULL;
 }
 
-/* ---- Output
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Output --- */
 
 static void value_text(const struct rules_value *value, struct rules_buffer *out)
 {

@@ -25,8 +25,7 @@ const char *eval_peer(struct tls_peers *peers, const uint8_t *text, size_t size,
     return *peer ? NULL : wrong;
 }
 
-/* --- requests ------------------------------------------------------------------------------------------
- */
+/* --- requests --- */
 
 static struct rules_bytes token(const char **p, const char *end, char until)
 {

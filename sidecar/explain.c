@@ -135,8 +135,7 @@ static bool read_peer(struct explain *e)
     return wrong == NULL;
 }
 
-/* --- finding out --------------------------------------------------------------------------------------
- */
+/* --- finding out --- */
 
 /* The rules on connections, with the facts that a certificate alone gives. */
 static void ask_rules(struct explain *e, struct finding *f)
@@ -178,8 +177,7 @@ static void find(struct explain *e, const struct tls_ctx *ctx, struct finding *f
     e->refused = e->refused || !f->accepted;
 }
 
-/* --- telling ------------------------------------------------------------------------------------------
- */
+/* --- telling --- */
 
 /* Calls TELL for each rule of the inbound: whether it matches, as far as a certificate tells. */
 static void each_rule(struct explain *e, const struct finding *f,

@@ -58,8 +58,7 @@ static void end(struct probing *p, enum probing_result result, const char *forma
     va_end(args);
 }
 
-/* --- resolving and connecting --------------------------------------------------------------------------
- */
+/* --- resolving and connecting --- */
 
 static void on_resolved(void *arg, const struct resolver_answer *answer)
 {
@@ -148,8 +147,7 @@ static void reach(struct probing *p)
     (void)uv_loop_close(&p->loop);
 }
 
-/* --- bytes ----------------------------------------------------------------------------------------------
- */
+/* --- bytes --- */
 
 /* Sends what the stream has made. What cannot be sent is dropped: the peer's last word may still be read. */
 static void flush(struct probing *p)
@@ -190,8 +188,7 @@ static enum arrival receive(struct probing *p, uint64_t deadline)
     }
 }
 
-/* --- TLS -------------------------------------------------------------------------------------------------
- */
+/* --- TLS --- */
 
 /* Whom we expect: allow_san, else server_name. */
 static bool has_name(const struct config_outbound *out, const struct tls_peer *peer)

@@ -116,8 +116,7 @@ done:
     return ok;
 }
 
-/* --- changing ----------------------------------------------------------------------------------------------
- */
+/* --- changing --- */
 
 static void begin_batch(struct netlink_buffer *b, uint16_t type)
 {
@@ -194,8 +193,7 @@ bool redirect_kernel_remove(char error[REDIRECT_ERROR])
     return replace(NULL, error);
 }
 
-/* --- checking ----------------------------------------------------------------------------------------------
- */
+/* --- checking --- */
 
 struct check {
     const struct redirect_rules *rules;

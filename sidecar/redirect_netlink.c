@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- bytes -------------------------------------------------------------------------------------------------
- */
+/* --- bytes --- */
 
 static void *room(struct netlink_buffer *b, size_t size)
 {
@@ -93,8 +92,7 @@ void netlink_nest_end(struct netlink_buffer *b, size_t nest)
         ((struct nlattr *)(void *)(b->data + nest))->nla_len = (uint16_t)(b->size - nest);
 }
 
-/* --- expressions -------------------------------------------------------------------------------------------
- */
+/* --- expressions --- */
 
 struct expression {
     size_t element, data;
@@ -260,8 +258,7 @@ void netlink_rule(struct netlink_buffer *b, const struct redirect_rule *r)
     netlink_nest_end(b, nest);
 }
 
-/* --- reading back ------------------------------------------------------------------------------------------
- */
+/* --- reading back --- */
 
 /* The attribute at the front of DATA, which it is taken from; NULL: no more, or broken. */
 static const struct nlattr *next(const uint8_t **data, size_t *size)

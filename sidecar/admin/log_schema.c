@@ -30,7 +30,8 @@ const struct log_event log_events[] = {
     {"start", "process", "The process cannot start."},
     {"listen", "process", "A listener cannot be had."},
     {"resolver", "process", "Names cannot be looked up."},
-    {"log", "process", "Lines were dropped, because nobody read fast enough; or the level was changed for a time."},
+    {"log", "process",
+     "Lines were dropped, because nobody read fast enough; or the level was changed for a time."},
 };
 const size_t log_event_count = sizeof log_events / sizeof *log_events;
 

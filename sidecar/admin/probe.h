@@ -16,8 +16,7 @@
 
 enum { PROBE_REQUEST_MAX = 1024, PROBE_ANSWER_MAX = 4096 };
 
-/* --- what is said: pure ------------------------------------------------------------------------------------
- */
+/* --- what is said: pure --- */
 
 enum probe_verdict { PROBE_MORE, PROBE_GOOD, PROBE_BAD };
 
@@ -29,8 +28,7 @@ size_t probe_request(enum config_probe_kind kind, const char *request, uint8_t o
 enum probe_verdict probe_read(enum config_probe_kind kind, const uint8_t *data, size_t size, const char **why,
                               unsigned *number);
 
-/* --- asking ------------------------------------------------------------------------------------------------
- */
+/* --- asking --- */
 
 struct probe;
 

@@ -6,8 +6,7 @@
 
 #include "sidecar/http/chars.h"
 
-/* --- names
- * ---------------------------------------------------------------------------------------------------- */
+/* --- names --- */
 
 static struct http_str str(const char *text)
 {
@@ -150,8 +149,7 @@ bool headers_value_ok(struct http_str value)
     return http_all(value.p, value.n, HTTP_VALUE) && http_trim(value).n == value.n;
 }
 
-/* --- plans
- * -------------------------------------------------------------------------------------------------- */
+/* --- plans --- */
 
 bool headers_names_add_plan(struct headers_names *names, const struct headers_plan *plan)
 {

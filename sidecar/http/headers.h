@@ -19,8 +19,7 @@
 #include "sidecar/http/field.h"
 #include "sidecar/http/identity.h"
 
-/* --- the names that nobody but us may send
- * ------------------------------------------------------------------ */
+/* --- the names that nobody but us may send --- */
 
 struct headers_names;
 /* Empty. NULL: out of memory. */
@@ -38,8 +37,7 @@ void headers_names_free(struct headers_names *names); /* NULL is fine */
  * routed (Content-Length, Transfer-Encoding, Connection, Host, ...), or is no token. */
 bool headers_forbidden(const char *name, size_t size);
 
-/* --- what is set
- * ----------------------------------------------------------------------------------------------- */
+/* --- what is set --- */
 
 enum headers_forward { /* bits, the same as enum config_forward */
                        HEADERS_CLOUDFLARE = 1 << 0,

@@ -14,8 +14,7 @@ static bool fault_set(struct http1_fault *fault, int status, const char *why)
     return false;
 }
 
-/* --- collecting
- * ----------------------------------------------------------------------------------------------- */
+/* --- collecting --- */
 
 void http1_part_free(struct http1_part *part)
 {
@@ -210,8 +209,7 @@ enum http1_got http1_collect_line(struct http1_in *in, uint32_t limit, const cha
     return HTTP1_GOT_ALL;
 }
 
-/* --- parsing -----------------------------------------------------------------------------------------------
- */
+/* --- parsing --- */
 
 static int on_message_begin(llhttp_t *parser)
 {
@@ -294,8 +292,7 @@ static bool llhttp_run(struct http1_scratch *s, enum http1_kind kind, struct htt
     return false;
 }
 
-/* --- what the fields say
- * ----------------------------------------------------------------------------------------- */
+/* --- what the fields say --- */
 
 /* A name that some servers read as that of the framing: Content_Length. */
 static bool is_twin(struct http_str name, const char *canonical, size_t dash)

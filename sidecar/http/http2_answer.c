@@ -92,8 +92,7 @@ static bool answer_http(struct http2_conn *c, struct http2_stream *st, const str
     return true;
 }
 
-/* --- what is left of an answered request ------------------------------------------------------------------
- */
+/* --- what is left of an answered request --- */
 
 static void stop(struct http2_conn *c, unsigned i, bool reset)
 {

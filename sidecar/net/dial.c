@@ -69,8 +69,7 @@ static const struct sockaddr *address(const struct dial *d, const struct attempt
     return is_unix(d) ? (const struct sockaddr *)&d->path : &a->to.sa;
 }
 
-/* --- ending
- * ------------------------------------------------------------------------------------------------- */
+/* --- ending --- */
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -194,8 +193,7 @@ static void finish_well(struct dial *d, struct attempt *a)
     cb(arg, fd, NULL, remote);
 }
 
-/* --- one attempt
- * -------------------------------------------------------------------------------------------- */
+/* --- one attempt --- */
 
 /*
  * A connection to one's own port, where nobody listens, can meet itself when the kernel picks that very port
@@ -278,8 +276,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     advance(d);
 }
 
-/* --- all of them
- * -------------------------------------------------------------------------------------------- */
+/* --- all of them --- */
 
 /* Begins the next attempt, or those after it where it fails at once. True: it is over, D is gone. */
 static bool advance(struct dial *d)

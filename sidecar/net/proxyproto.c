@@ -53,8 +53,7 @@ static uint32_t crc32c(uint32_t crc, const uint8_t *data, size_t size)
     return crc;
 }
 
-/* --- version 1
- * ---------------------------------------------------------------------------------------------- */
+/* --- version 1 --- */
 
 /* Takes the text up to the next END off [*AT, LIMIT) into WORD. */
 static bool take_word(const char **at, const char *limit, char end, char *word, size_t size)
@@ -142,8 +141,7 @@ static enum proxyproto_result parse_v1(const char *text, size_t size, struct pro
     return PROXYPROTO_OK;
 }
 
-/* --- TLVs
- * --------------------------------------------------------------------------------------------------- */
+/* --- TLVs --- */
 
 bool proxyproto_tlv_next(struct proxyproto_slice *rest, struct proxyproto_tlv *tlv)
 {
@@ -208,8 +206,7 @@ static const char *check_tlvs(const uint8_t *data, size_t size, struct proxyprot
     return ~crc == get32(sum) ? NULL : "the PROXY header's checksum is wrong";
 }
 
-/* --- version 2
- * ---------------------------------------------------------------------------------------------- */
+/* --- version 2 --- */
 
 static void read_addresses(const uint8_t *p, uint8_t family, struct proxyproto *out)
 {
@@ -295,8 +292,7 @@ enum proxyproto_result proxyproto_parse(const uint8_t *data, size_t size, struct
     return parse_v2(data, size, out);
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------ */
+/* --- writing --- */
 
 static void as_six(union net_addr *addr)
 {

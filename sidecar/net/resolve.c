@@ -72,8 +72,7 @@ static uint64_t now(const struct resolver *r)
     return r->options.now ? r->options.now(r->options.now_arg) : uv_now(r->loop);
 }
 
-/* --- c-ares on the loop
- * ------------------------------------------------------------------------------------- */
+/* --- c-ares on the loop --- */
 
 static void release(struct resolver *r)
 {
@@ -181,8 +180,7 @@ static int open_channel(struct resolver *r, ares_channel *channel)
     return status;
 }
 
-/* --- results
- * ------------------------------------------------------------------------------------------------ */
+/* --- results --- */
 
 static const char *words(int status)
 {
@@ -276,8 +274,7 @@ static void ask(struct resolver_entry *e)
     ares_getaddrinfo(r->channel, e->name, NULL, &hints, on_result, e);
 }
 
-/* --- answers
- * ------------------------------------------------------------------------------------------------ */
+/* --- answers --- */
 
 static bool has_stale(const struct resolver_entry *e)
 {
@@ -340,8 +337,7 @@ static void settle(struct resolver *r)
     arm(r);
 }
 
-/* --- the cache
- * ---------------------------------------------------------------------------------------------- */
+/* --- the cache --- */
 
 static void unlink_entry(struct resolver_entry *e)
 {
@@ -443,8 +439,7 @@ void resolver_cancel(struct resolver_lookup *l)
         unlink_lookup(l->entry, l);
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------------- */
+/* --- life --- */
 
 struct resolver *resolver_new(uv_loop_t *loop, const struct resolver_options *options, const char **error)
 {

@@ -60,8 +60,7 @@ static bool next_piece(struct rules_bytes *rest, char separator, struct rules_by
     return true;
 }
 
-/* ---- Maps
- * ------------------------------------------------------------------------------------------------------- */
+/* --- Maps --- */
 
 struct sorted {
     struct rules_bytes name;
@@ -249,8 +248,7 @@ struct rules_bytes rules_derive_header(const struct rules_pair *header, size_t c
     return (struct rules_bytes){(const uint8_t *)"", 0};
 }
 
-/* ---- Paths
- * ------------------------------------------------------------------------------------------------------- */
+/* --- Paths --- */
 
 struct rules_value rules_derive_extension(struct rules_pool *pool, struct rules_bytes path)
 {
@@ -266,8 +264,7 @@ struct rules_value rules_derive_extension(struct rules_pool *pool, struct rules_
     return rules_bytes(extension.data, extension.size);
 }
 
-/* ---- Headers
- * ----------------------------------------------------------------------------------------------------- */
+/* --- Headers --- */
 
 /* Thousandths of a "q=0.8"; -1: not a quality. */
 static int quality(struct rules_bytes parameters)

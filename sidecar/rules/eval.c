@@ -4,8 +4,7 @@
 
 #include "sidecar/rules/internal.h"
 
-/* ---- Values
- * ---------------------------------------------------------------------------------------------------- */
+/* --- Values --- */
 
 static const struct rules_value *field_value(struct run *run, unsigned field)
 {
@@ -187,8 +186,7 @@ static void eval_call(struct run *run, const struct node *node, struct rules_val
     out->array.count = kept;
 }
 
-/* ---- Comparisons
- * ------------------------------------------------------------------------------------------------ */
+/* --- Comparisons --- */
 
 static bool ordered(enum compare_op op, int order)
 {
@@ -275,8 +273,7 @@ static bool eval_compare(struct run *run, const struct node *node)
     return result;
 }
 
-/* ---- Arrays of Bool
- * ----------------------------------------------------------------------------------------------- */
+/* --- Arrays of Bool --- */
 
 struct compare_walk {
     struct walk walk; /* first, so that a visitor finds the rest */
@@ -414,8 +411,7 @@ static bool eval_quantifier(struct run *run, const struct node *node)
     return result;
 }
 
-/* ---- Expressions
- * --------------------------------------------------------------------------------------------------- */
+/* --- Expressions --- */
 
 bool eval_bool(struct run *run, const struct node *node)
 {
@@ -467,8 +463,7 @@ void eval_value(struct run *run, const struct node *node, struct rules_value *ou
         eval_bools(run, node, out);
 }
 
-/* ---- With part of the fields
- * --------------------------------------------------------------------------------------- */
+/* --- With part of the fields --- */
 
 static enum rules_verdict both(const struct node *node, enum rules_verdict a, enum rules_verdict b)
 {

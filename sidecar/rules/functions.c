@@ -34,8 +34,7 @@ static bool wrong_type(struct parser *p, const struct node *arg, const char *fun
 
 #define UNUSED (void)run, (void)node, (void)count
 
-/* ---- Strings
- * ------------------------------------------------------------------------------------------------- */
+/* --- Strings --- */
 
 static void change_case(struct run *run, struct rules_bytes in, uint8_t first, struct rules_value *out)
 {
@@ -274,8 +273,7 @@ RUN(join)
     *out = rules_bytes(joined, n);
 }
 
-/* ---- Maps and arrays
- * -------------------------------------------------------------------------------------------- */
+/* --- Maps and arrays --- */
 
 RUN(has_key)
 {
@@ -309,8 +307,7 @@ RUN(has_value)
     *out = rules_bool(found);
 }
 
-/* ---- Addresses
- * ---------------------------------------------------------------------------------------------------- */
+/* --- Addresses --- */
 
 static bool check_bits(struct parser *p, const struct node *arg, int64_t most)
 {

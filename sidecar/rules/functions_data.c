@@ -14,8 +14,7 @@
 
 #define UNUSED (void)run, (void)node, (void)count
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------------------- */
+/* --- JSON --- */
 
 /* Following a path through a document: the innermost open containers that are on it, and what lies beside. */
 struct lookup {
@@ -133,8 +132,7 @@ RUN(lookup_json_integer)
         *out = rules_int(number);
 }
 
-/* ---- Digests
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Digests --- */
 
 RUN(sha256)
 {

@@ -33,8 +33,7 @@ static bool check_options(struct parser *p, struct node *call, unsigned number, 
     return true;
 }
 
-/* ---- url_decode
- * ------------------------------------------------------------------------------------------------ */
+/* --- url_decode --- */
 
 enum { DECODE_REPEAT = 1, DECODE_UNICODE = 2 };
 
@@ -156,8 +155,7 @@ RUN(url_decode)
     *out = rules_bytes(text, size);
 }
 
-/* ---- Base64
- * -------------------------------------------------------------------------------------------------------- */
+/* --- Base64 --- */
 
 static int base64_digit(uint8_t c, bool url)
 {
@@ -242,8 +240,7 @@ RUN(encode_base64)
     *out = rules_bytes(text, n);
 }
 
-/* ---- remove_query_args
- * ------------------------------------------------------------------------------------------------ */
+/* --- remove_query_args --- */
 
 static bool check_remove_query_args(struct parser *p, struct node *call)
 {
@@ -296,9 +293,7 @@ RUN(remove_query_args)
     *out = rules_bytes(kept, n);
 }
 
-/* ---- Replacements
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- Replacements --- */
 
 /* A replacement: text, and the numbers of what was taken. */
 struct replacement {

@@ -10,8 +10,7 @@
 #include "sidecar/rules/memory.h"
 #include "sidecar/rules/regex.h"
 
-/* ---- Sets
- * ----------------------------------------------------------------------------------------------------- */
+/* --- Sets --- */
 
 struct int_range {
     int64_t low, high;
@@ -57,8 +56,7 @@ bool set_int_has(const struct int_set *set, int64_t value);
 bool set_ip_has(const struct ip_set *set, const struct rules_ip *ip);
 bool set_bytes_has(const struct bytes_set *set, const uint8_t *data, size_t size);
 
-/* ---- Wildcards
- * -------------------------------------------------------------------------------------------------- */
+/* --- Wildcards --- */
 
 enum { WILDCARD_CAPTURES_MAX = 32 };
 
@@ -78,8 +76,7 @@ const char *wildcard_compile(struct rules_arena *arena, const uint8_t *pattern, 
 bool wildcard_match(const struct wildcard *wildcard, const uint8_t *data, size_t size,
                     struct rules_bytes *stars, size_t room);
 
-/* ---- The tree
- * --------------------------------------------------------------------------------------------------- */
+/* --- The tree --- */
 
 enum node_kind {
     NODE_FIELD,
@@ -184,8 +181,7 @@ struct rules_program {
     const struct rules_scheme *scheme;
 };
 
-/* ---- The parser
- * ------------------------------------------------------------------------------------------------- */
+/* --- The parser --- */
 
 struct parser {
     const char *text;  /* as given */
@@ -248,8 +244,7 @@ const char *node_describe(const struct node *node); /* "a field", "a string" ...
 const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, size_t at, size_t length,
                                 bool captures);
 
-/* ---- What rules, limits and sequences have in common
- * ------------------------------------------------- */
+/* --- What rules, limits and sequences have in common --- */
 
 /* Where they apply: names of inbounds; COUNT 0: every one. */
 struct where {
@@ -272,8 +267,7 @@ char *rules_arena_text(struct rules_arena *arena, const char *text);
 /* A mistake that is at no place of a text. Returns false. */
 bool rules_add_failed(struct rules_error *error, enum rules_error_kind kind, const char *message);
 
-/* ---- Functions
- * --------------------------------------------------------------------------------------------------- */
+/* --- Functions --- */
 
 struct run {
     struct rules_context *context;
@@ -323,14 +317,12 @@ bool function_literal_error(struct parser *p, const struct node *arg, const char
 /* The standard or the URL alphabet; padding may be left out. OUT has room for as many bytes as IN. */
 bool rules_base64_decode(struct rules_bytes in, bool url, uint8_t *out, size_t *size);
 
-/* ---- Evaluating
- * -------------------------------------------------------------------------------------------------- */
+/* --- Evaluating --- */
 
 bool eval_bool(struct run *run, const struct node *node);
 void eval_value(struct run *run, const struct node *node, struct rules_value *out);
 
-/* ---- Text
- * -------------------------------------------------------------------------------------------------------- */
+/* --- Text --- */
 
 void print_node(struct rules_buffer *out, const struct rules_program *program, const struct node *node);
 void print_string(struct rules_buffer *out, struct rules_bytes bytes); /* quoted */

@@ -245,8 +245,7 @@ void rules_lru_stats(struct rules_lru *lru, struct rules_lru_stats *stats)
     }
 }
 
-/* ---- SipHash-2-4
- * ----------------------------------------------------------------------------------------------- */
+/* --- SipHash-2-4 --- */
 
 static uint64_t rotate(uint64_t x, unsigned bits)
 {

@@ -38,8 +38,7 @@ struct rules_lru_stats {
 };
 void rules_lru_stats(struct rules_lru *lru, struct rules_lru_stats *stats);
 
-/* ---- Keys: SipHash-2-4 of 128 bits, with the table's secret
- * ------------------------------------------------- */
+/* --- Keys: SipHash-2-4 of 128 bits, with the table's secret --- */
 
 struct rules_lru_hash {
     uint64_t v[4];

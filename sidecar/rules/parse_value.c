@@ -5,9 +5,7 @@
 
 #include "sidecar/rules/internal.h"
 
-/* ---- Names
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- Names --- */
 
 static void consider(const char *word, size_t size, const char *name, unsigned *least, const char **best)
 {
@@ -72,9 +70,7 @@ static bool no_identifier(struct parser *p)
     return parser_fail(p, RULES_EXPECTED_NAME, p->at, length, "expected %s", expected);
 }
 
-/* ---- Indexes
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- Indexes --- */
 
 static bool parse_index(struct parser *p, struct node *node, struct index *index)
 {
@@ -198,9 +194,7 @@ bool parse_value(struct parser *p, struct node **node)
     return parse_indexes(p, node);
 }
 
-/* ---- Arguments
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- Arguments --- */
 
 static bool literal_node(struct parser *p, size_t at, struct rules_value value, struct node **node)
 {
@@ -273,9 +267,7 @@ bool parse_arg(struct parser *p, enum arg_want want, struct node **node)
                        p->text + at);
 }
 
-/* ---- Calls
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- Calls --- */
 
 static bool type_fits(uint16_t types, uint32_t type)
 {

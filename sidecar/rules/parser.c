@@ -71,8 +71,7 @@ bool parse_comparison_starts(const struct parser *p)
     return find_op(&ahead);
 }
 
-/* ---- What was meant instead of an operator
- * ------------------------------------------------------------------ */
+/* --- What was meant instead of an operator --- */
 
 /* The word or the run of signs at AT. */
 static size_t token_length(const struct parser *p, size_t at)
@@ -149,8 +148,7 @@ static bool fail_no_op(struct parser *p, enum rules_error_kind kind, const char 
     return false;
 }
 
-/* ---- Comparisons
- * ----------------------------------------------------------------------------------------------- */
+/* --- Comparisons --- */
 
 static bool op_fits(enum compare_op op, uint32_t type)
 {
@@ -365,8 +363,7 @@ bool parse_comparison(struct parser *p, struct node *value, struct node **node)
     return true;
 }
 
-/* ---- Expressions
- * ------------------------------------------------------------------------------------------------- */
+/* --- Expressions --- */
 
 /* any or all, if a parenthesis follows: it is a word of the language only then. */
 static enum node_kind quantifier_ahead(const struct parser *p)

@@ -274,8 +274,7 @@ char *rules_program_print(const struct rules_program *program, size_t *size)
     return finish(&out, size);
 }
 
-/* ---- Explaining
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Explaining --- */
 
 struct explain {
     const struct rules_program *program;

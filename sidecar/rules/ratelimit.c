@@ -182,9 +182,7 @@ const char *ratelimits_name(const struct ratelimits *limits, size_t number)
     return limits->limit[number].name;
 }
 
-/* ---- Keys
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- Keys --- */
 
 /* So that no two different values are hashed from the same bytes; a missing one differs from an empty one. */
 static void hash_value(struct rules_lru_hash *hash, const struct rules_value *value)
@@ -230,8 +228,7 @@ static bool key_of(const struct limit *limit, const struct rules_lru *table, str
     return true;
 }
 
-/* ---- Deciding
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Deciding --- */
 
 static void act(const struct limit *limit, size_t number, uint64_t retry_after,
                 struct ratelimit_counter *counter, struct ratelimit_decision *decision)

@@ -13,15 +13,13 @@
 #include "sidecar/rules/lru.h"
 #include "sidecar/rules/rules.h"
 
-/* ---- The table: lives as long as the process, across snapshots
- * --------------------------------------------- */
+/* --- The table: lives as long as the process, across snapshots --- */
 
 /* ENTRIES at most; about 600 bytes each. NULL without memory. Free with rules_lru_free(). */
 struct rules_lru *ratelimit_table_new(size_t entries, const uint8_t secret[16])
     __attribute__((warn_unused_result));
 
-/* ---- The limits of a snapshot
- * -------------------------------------------------------------------------------- */
+/* --- The limits of a snapshot --- */
 
 enum { RATELIMITS_MAX = 64, RATELIMIT_CHARACTERISTICS_MAX = 8 };
 
@@ -108,8 +106,7 @@ void ratelimit_response(const struct ratelimit_plan *plan, struct rules_lru *tab
                         struct rules_context *context, struct rules_scratch *scratch, uint64_t now,
                         struct ratelimit_counter *counter, const struct ratelimit_pending *pending);
 
-/* ---- One entry (also for tests)
- * -------------------------------------------------------------------------------- */
+/* --- One entry (also for tests) --- */
 
 struct ratelimit_window {
     uint64_t requests, period, mitigation_timeout;

@@ -17,8 +17,7 @@
 #include "sidecar/rules/fields.h"
 #include "sidecar/rules/value.h"
 
-/* ---- The scheme: which fields there are
- * -------------------------------------------------------------------- */
+/* --- The scheme: which fields there are --- */
 
 struct rules_field {
     const char *name;
@@ -40,8 +39,7 @@ const struct rules_scheme *rules_scheme_standard(void);
 /* The number of the field called NAME, or -1. */
 int rules_scheme_find(const struct rules_scheme *scheme, const char *name, size_t size);
 
-/* ---- Errors
- * ------------------------------------------------------------------------------------------------ */
+/* --- Errors --- */
 
 enum rules_error_kind {
     RULES_OK,
@@ -93,8 +91,7 @@ const char *rules_error_kind_name(enum rules_error_kind kind);
 /* Prints message, the line of TEXT it is on, a caret under the span, and the suggestion. */
 void rules_error_print(const struct rules_error *error, const char *text, size_t size, FILE *out);
 
-/* ---- Compiling
- * --------------------------------------------------------------------------------------------- */
+/* --- Compiling --- */
 
 struct rules_list; /* list.h */
 struct rules_program;
@@ -179,8 +176,7 @@ void rules_gist_clear(struct rules_gist *gist);
 /* False: rules_program_implies() is false as well. */
 bool rules_gist_may_imply(const struct rules_gist *a, const struct rules_gist *b);
 
-/* ---- Evaluating
- * -------------------------------------------------------------------------------------------- */
+/* --- Evaluating --- */
 
 struct regex_scratch;
 

@@ -164,8 +164,7 @@ const struct rules_program *ruleset_program(const struct ruleset *ruleset, size_
     return ruleset->rule[number].program;
 }
 
-/* ---- Deciding
- * ------------------------------------------------------------------------------------------------ */
+/* --- Deciding --- */
 
 struct judge {
     const struct ruleset_plan *plan;
@@ -360,8 +359,7 @@ void ruleset_request(const struct ruleset_plan *plan, struct rules_context *cont
     by_default(&j);
 }
 
-/* ---- Warnings
- * --------------------------------------------------------------------------------------------------- */
+/* --- Warnings --- */
 
 struct rule_warn {
     ruleset_warn_fn report;

@@ -16,8 +16,7 @@ static void report(const struct warn *w, const struct node *node, const char *me
     w->report(w->arg, node->at, node->length, message);
 }
 
-/* ---- What is known without any field
- * ----------------------------------------------------------------------- */
+/* --- What is known without any field --- */
 
 static bool is_all(const struct int_set *set)
 {
@@ -101,8 +100,7 @@ static void warn_excluding(const struct warn *w, const struct node *node)
             }
 }
 
-/* ---- Literals in a form that the field never has
- * -------------------------------------------------------------- */
+/* --- Literals in a form that the field never has --- */
 
 enum form { FORM_ANY, FORM_HEX_UPPER, FORM_HEX_LOWER };
 
@@ -175,8 +173,7 @@ static void warn_key(const struct warn *w, const struct node *node)
         }
 }
 
-/* ---- All of it
- * ------------------------------------------------------------------------------------------------- */
+/* --- All of it --- */
 
 static void visit(const struct warn *w, const struct node *node)
 {

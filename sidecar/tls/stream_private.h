@@ -51,8 +51,7 @@ struct tls_stream {
     bool closed_by_peer; /* close_notify received */
 };
 
-/* --- stream_resume.c --------------------------------------------------------------------------------------
- */
+/* --- stream_resume.c --- */
 
 /* Client: offers a session of the context's, if there is one whose server is still admitted. */
 void tls_stream_offer_session(struct tls_stream *stream);

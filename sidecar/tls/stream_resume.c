@@ -72,8 +72,7 @@ bool tls_stream_take_resumed(struct tls_stream *s)
     return true;
 }
 
-/* --- server ------------------------------------------------------------------------------------------------
- */
+/* --- server --- */
 
 /* Who goes on by the ticket that is about to be given, and until when; 0: nobody, the ticket is born dead. */
 static int64_t ticket_for(const struct tls_stream *s, int64_t now, struct tls_peer **peer)
@@ -169,8 +168,7 @@ int tls_stream_ticket_callback(WOLFSSL *ssl, unsigned char *name, unsigned char 
     return wolfSSL_version(ssl) == TLS1_3_VERSION ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_CREATE;
 }
 
-/* --- client ------------------------------------------------------------------------------------------------
- */
+/* --- client --- */
 
 static void session_free(struct tls_session *session)
 {

@@ -50,8 +50,7 @@ static void line(const char *what, double value, const char *unit, double goal)
     printf("%-58s %10.1f %-4s  goal %s%g\n", what, value, unit, value <= goal ? "<= " : "MISSED <= ", goal);
 }
 
-/* ---- A typical request
- * ----------------------------------------------------------------------------------------- */
+/* --- A typical request --- */
 
 static struct rules_value strings[8], header_values[8];
 static struct rules_entry headers[8];
@@ -136,8 +135,7 @@ static void make_lists(size_t members)
     }
 }
 
-/* ---- Rules
- * ------------------------------------------------------------------------------------------------------- */
+/* --- Rules --- */
 
 /* Kinds in turn; none matches, so all are looked at. Four of ten are facts of the connection. */
 static size_t rule_text(unsigned i, char *text, size_t size)
@@ -209,8 +207,7 @@ static void work_compile(unsigned times)
         make_rules(1000);
 }
 
-/* ---- One expression
- * ------------------------------------------------------------------------------------------------ */
+/* --- One expression --- */
 
 static struct rules_program *program;
 static unsigned hits;
@@ -254,8 +251,7 @@ static void work_lists(unsigned times)
         hits += rules_list_has(lists[list_kind], &value[list_kind][i % 64]);
 }
 
-/* ---- Rate limits
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Rate limits --- */
 
 static struct rules_lru *table;
 

@@ -226,8 +226,7 @@ static inline void drive_clear(struct drive *d)
     text_free(&d->log);
 }
 
-/* --- llhttp's opinion
- * ----------------------------------------------------------------------------------------- */
+/* --- llhttp's opinion --- */
 
 /*
  * Messages as llhttp reads them, without regard to how they are chunked: method or status, fields ("|" behind

@@ -38,8 +38,7 @@ static unsigned ref_random(struct ref *r, unsigned below)
     return (unsigned)(r->random >> 33) % below;
 }
 
-/* ---- Random values
- * ---------------------------------------------------------------------------------------------- */
+/* --- Random values --- */
 
 static struct rules_bytes ref_bytes(struct ref *r)
 {
@@ -99,8 +98,7 @@ static struct rules_value ref_value(struct ref *r, uint32_t type, bool may_miss)
     return v;
 }
 
-/* ---- Expressions
- * -------------------------------------------------------------------------------------------------- */
+/* --- Expressions --- */
 
 enum ref_kind {
     REF_FIELD,
@@ -390,8 +388,7 @@ static struct ref_node *ref_make_bool(struct ref *r, int depth)
     }
 }
 
-/* ---- As text
- * -------------------------------------------------------------------------------------------------------- */
+/* --- As text --- */
 
 struct ref_text {
     char text[65536];
@@ -578,8 +575,7 @@ static void ref_put_node(struct ref *r, struct ref_text *t, const struct ref_nod
     }
 }
 
-/* ---- What it gives
- * ---------------------------------------------------------------------------------------------------- */
+/* --- What it gives --- */
 
 static struct rules_value ref_eval(struct ref *r, const struct ref_node *n);
 

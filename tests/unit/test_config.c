@@ -198,8 +198,7 @@ static void test_typed(void **state)
     config_free(c);
 }
 
-/* --- files -------------------------------------------------------------------------------------------------
- */
+/* --- files --- */
 
 static void test_size(void **state)
 {

@@ -3,8 +3,7 @@
  * printed. */
 #include "config_expect.h"
 
-/* --- where inih would cut ----------------------------------------------------------------------------------
- */
+/* --- where inih would cut --- */
 
 /* BASE and a rule whose expression is the rest. */
 static char *with_expression(const char *expression)
@@ -167,8 +166,7 @@ static void test_inih_byte_order_mark(void **state)
                  "3:1+9 the key stands before the first [section]\n");
 }
 
-/* --- places ------------------------------------------------------------------------------------------------
- */
+/* --- places --- */
 
 static void assert_place(const struct config_text *t, const char *word, unsigned line, unsigned column)
 {
@@ -250,8 +248,7 @@ static void test_report_of_others(void **state)
     config_report_clear(&r);
 }
 
-/* --- printing ----------------------------------------------------------------------------------------------
- */
+/* --- printing --- */
 
 static void assert_printed(const char *text, size_t length, const char *expected)
 {

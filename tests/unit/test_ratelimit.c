@@ -153,8 +153,7 @@ static void test_full_table(void **state)
     rules_lru_free(table);
 }
 
-/* ---- Workers
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Workers --- */
 
 enum { WORKERS = 4, EACH = 20000, KEYS = 7 };
 
@@ -196,8 +195,7 @@ static void test_workers(void **state)
     rules_lru_free(table);
 }
 
-/* ---- Limits
- * -------------------------------------------------------------------------------------------------------- */
+/* --- Limits --- */
 
 struct fixture {
     struct rules_context context;

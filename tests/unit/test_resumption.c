@@ -29,28 +29,6 @@ time_t time(time_t *out)
 }
 
 static const uint8_t secret[TLS_TICKET_SECRET_SIZE] = "not so secret: it is the source";
-static const char *const only_1_2[] = {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", NULL};
-
-#define ONE(name)         \
-    (const char *const[]) \
-    {                     \
-        name, NULL        \
-    }
-
-static int start(void **state)
-{
-    char error[128];
-    (void)state;
-    return tls_global_init(error, sizeof error) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    tls_global_cleanup();
-    return 0;
-}
-
 static int reset_clock(void **state)
 {
     (void)state;
@@ -58,8 +36,7 @@ static int reset_clock(void **state)
     return 0;
 }
 
-/* --- pairs ------------------------------------------------------------------------------------------------
- */
+/* --- pairs --- */
 
 /* SPEC with resumption on at both ends. */
 static struct pair_spec resuming(struct pair_spec spec, bool old)
@@ -139,8 +116,7 @@ static void client_never_minds(struct pair *p)
     }
 }
 
-/* --- what is resumed ---------------------------------------------------------------------------------------
- */
+/* --- what is resumed --- */
 
 static void the_same_verified_identity(void **state)
 {
@@ -311,8 +287,7 @@ static void between_workers(void **state)
     }
 }
 
-/* --- what is not -------------------------------------------------------------------------------------------
- */
+/* --- what is not --- */
 
 /* The ticket that P's client has, at the server of NEXT, then by the same client: refused with WORDS there.
  */
@@ -674,8 +649,7 @@ static void without_extended_master_secret(void **state)
     pair_close(&p);
 }
 
-/* --- time --------------------------------------------------------------------------------------------------
- */
+/* --- time --- */
 
 /* An hour from the full handshake, however often it was gone on from since. */
 static void older_than_its_lifetime(void **state)
@@ -776,8 +750,7 @@ static void expired_since(void **state)
     pair_close(&p);
 }
 
-/* --- who gets none -----------------------------------------------------------------------------------------
- */
+/* --- who gets none --- */
 
 static void the_unverified_stay_so(void **state)
 {
@@ -841,8 +814,7 @@ static void off_gives_none_and_takes_none(void **state)
         }
 }
 
-/* --- the client --------------------------------------------------------------------------------------------
- */
+/* --- the client --- */
 
 static void sessions_are_used_once_and_bounded(void **state)
 {

@@ -4,36 +4,7 @@
 
 #include "tls_pair.h"
 
-static const char *const only_1_2[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
-                                       "ECDHE-RSA-AES128-GCM-SHA256",
-                                       "ECDHE-ECDSA-AES256-GCM-SHA384",
-                                       "ECDHE-RSA-AES256-GCM-SHA384",
-                                       "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-                                       "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-                                       NULL};
-
-#define ONE(name)         \
-    (const char *const[]) \
-    {                     \
-        name, NULL        \
-    }
-
-static int start(void **state)
-{
-    char error[128];
-    (void)state;
-    return tls_global_init(error, sizeof error) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    tls_global_cleanup();
-    return 0;
-}
-
-/* --- handshakes that succeed -----------------------------------------------------------------------------
- */
+/* --- handshakes that succeed --- */
 
 static void every_key_version_and_client_auth(void **state)
 {
@@ -299,8 +270,7 @@ static void names_of_servers(void **state)
     }
 }
 
-/* --- refusals --------------------------------------------------------------------------------------------
- */
+/* --- refusals --- */
 
 struct refusal {
     struct pair_spec spec;
@@ -657,8 +627,7 @@ static void judging_again(void **state)
     pair_close(&p);
 }
 
-/* --- bytes -----------------------------------------------------------------------------------------------
- */
+/* --- bytes --- */
 
 static void byte_by_byte(void **state)
 {
@@ -790,8 +759,7 @@ static void nothing_is_written_or_read_before_the_end(void **state)
     pair_close(&p);
 }
 
-/* --- endings ---------------------------------------------------------------------------------------------
- */
+/* --- endings --- */
 
 static void half_close_both_ways(void **state)
 {
@@ -881,8 +849,7 @@ static void closed_in_mid_handshake(void **state)
     pair_close(&p);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------
- */
+/* --- memory --- */
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #include <malloc.h>
@@ -941,8 +908,7 @@ static void idle_streams_are_small(void **state)
 #define MEMORY_TESTS
 #endif
 
-/* --- nonsense --------------------------------------------------------------------------------------------
- */
+/* --- nonsense --- */
 
 static void what_is_not_tls(void **state)
 {

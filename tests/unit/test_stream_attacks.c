@@ -11,24 +11,7 @@
 
 #include "sidecar/tls/ctx_private.h"
 
-static const char *const only_1_2[] = {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", NULL};
-
-static int start(void **state)
-{
-    char error[128];
-    (void)state;
-    return tls_global_init(error, sizeof error) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    tls_global_cleanup();
-    return 0;
-}
-
-/* --- a peer that breaks the protocol -----------------------------------------------------------------------
- */
+/* --- a peer that breaks the protocol --- */
 
 enum trick {
     HONEST,
@@ -201,8 +184,7 @@ static void raw_message(struct raw *r, const void *message, size_t size)
 }
 #pragma GCC diagnostic pop
 
-/* --- the certificate left out (CVE-2022-25640, CVE-2026-55962 and their like) ------------------------------
- */
+/* --- the certificate left out (CVE-2022-25640, CVE-2026-55962 and their like) --- */
 
 static void client_leaves_its_certificate_out(void **state)
 {
@@ -343,8 +325,7 @@ static void the_raw_client_works(void **state)
     }
 }
 
-/* --- chains ------------------------------------------------------------------------------------------------
- */
+/* --- chains --- */
 
 /* Whether anything got into the store that all connections of a context share. */
 static bool store_is_empty(const struct tls_ctx *ctx)
@@ -494,8 +475,7 @@ static void too_many_certificates(void **state)
     }
 }
 
-/* --- names -------------------------------------------------------------------------------------------------
- */
+/* --- names --- */
 
 static void sni(void **state)
 {
@@ -559,8 +539,7 @@ static void sni_changed_in_the_second_hello(void **state)
     }
 }
 
-/* --- alerts ------------------------------------------------------------------------------------------------
- */
+/* --- alerts --- */
 
 /* Under TLS 1.2 the alerts of a refusal are there to be counted. */
 static void exactly_one_alert(void **state)
@@ -592,8 +571,7 @@ static void exactly_one_alert(void **state)
     }
 }
 
-/* --- resumption (CVE-2025-23419 and its like) --------------------------------------------------------------
- */
+/* --- resumption (CVE-2025-23419 and its like) --- */
 
 static void nothing_is_resumed(void **state)
 {
@@ -641,8 +619,7 @@ static void nothing_is_resumed(void **state)
         }
 }
 
-/* --- after the handshake -----------------------------------------------------------------------------------
- */
+/* --- after the handshake --- */
 
 static void key_updates(void **state)
 {

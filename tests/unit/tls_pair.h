@@ -43,6 +43,37 @@ struct pair_spec {
     const char *server_crls; /* NULL: none */
 };
 
+/* A client that offers these speaks TLS 1.2. */
+static const char *const only_1_2[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
+                                       "ECDHE-RSA-AES128-GCM-SHA256",
+                                       "ECDHE-ECDSA-AES256-GCM-SHA384",
+                                       "ECDHE-RSA-AES256-GCM-SHA384",
+                                       "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+                                       "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+                                       NULL};
+
+/* A list of one name. */
+#define ONE(name)         \
+    (const char *const[]) \
+    {                     \
+        name, NULL        \
+    }
+
+/* Set-up and clean-up of a group. */
+static inline int start(void **state)
+{
+    char error[128];
+    (void)state;
+    return tls_global_init(error, sizeof error) ? 0 : -1;
+}
+
+static inline int stop(void **state)
+{
+    (void)state;
+    tls_global_cleanup();
+    return 0;
+}
+
 static inline size_t pair_ders(const char *names, struct tls_der *out)
 {
     char copy[256], *save = NULL;
