@@ -3,4 +3,5 @@
 # teardown.sh KUBECONFIG: what setup.sh put on a cluster.
 export KUBECONFIG="$1"
 kubectl delete namespace outrider-tests outrider-system --ignore-not-found --wait=false
-kubectl delete mutatingadmissionpolicybinding,mutatingadmissionpolicy outrider-inject --ignore-not-found
+kubectl delete mutatingadmissionpolicybinding outrider-inject-namespaces outrider-inject-pods --ignore-not-found
+kubectl delete mutatingadmissionpolicy outrider-inject --ignore-not-found

@@ -54,11 +54,20 @@ function patch(object, operations) {
   }
 }
 
+const bindings = objects.filter((o) => o.kind === "MutatingAdmissionPolicyBinding");
+const selects = (selector, labels) => selector.matchExpressions.every(({key, operator, values}) =>
+  operator === "In" ? values.includes(labels[key]) : operator === "NotIn" && !values.includes(labels[key]));
+
+// null: not touched. As in the API server, match conditions know neither the namespace nor variables.
 function admit(pod, namespaceLabels) {
-  const context = {object: big(pod), namespaceObject: {metadata: {name: "shop", ...(namespaceLabels && {labels: namespaceLabels})}},
-    params: settings, variables: {}};
+  const namespace = {metadata: {name: "shop", labels: {"kubernetes.io/metadata.name": "shop", ...namespaceLabels}}};
+  const bound = bindings.filter((b) => selects(b.spec.matchResources.namespaceSelector, namespace.metadata.labels) &&
+    selects(b.spec.matchResources.objectSelector, pod.metadata.labels ?? {}));
+  if (bound.length > 1) throw new Error(`${pod.metadata.name}: ${bound.length} bindings`);
+  if (bound.length === 0) return null;
   for (const c of policy.spec.matchConditions)
-    if (env.evaluate(plain(c.expression), context) !== true) return null;
+    if (env.evaluate(plain(c.expression), {object: big(pod), params: settings}) !== true) return null;
+  const context = {namespaceObject: namespace, params: settings};
   let result = structuredClone(pod);
   for (const m of policy.spec.mutations) {
     context.object = big(result);
