@@ -65,6 +65,7 @@ struct visit {
     struct visit *newer, *older; /* in the server's list, until ENDED */
     struct http1_conn *conn;
     uint16_t port;
+    uint64_t opened; /* ms of the loop's clock */
     uint8_t handles;
     enum visit_state state : 8;
     bool head_only; /* HEAD: the answer has no body */
@@ -411,8 +412,9 @@ static void pace(struct visit *v)
         due = now + SERVER_STILL_TIME;
     else if (p.moved_ms == 0) /* the first is to come at once */
         due = now + SERVER_REQUEST_TIME;
-    else
-        due = p.since_ms + (p.phase == HTTP1_IDLE ? SERVER_IDLE_TIME : SERVER_REQUEST_TIME);
+    else /* the codec's phase may be the one it began in, at no time */
+        due = (p.since_ms ? p.since_ms : v->opened) +
+              (p.phase == HTTP1_IDLE ? SERVER_IDLE_TIME : SERVER_REQUEST_TIME);
     (void)uv_timer_start(&v->timer, on_time, due > now ? due - now : 0, 0);
 }
 
@@ -585,6 +587,7 @@ void server_take(struct server *s, int fd, uint16_t port)
     }
     v->server = s;
     v->port = port;
+    v->opened = uv_now(s->loop);
     v->timer.data = v;
     v->handles = 1;
     list_push(v);

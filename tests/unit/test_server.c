@@ -281,7 +281,7 @@ static void guarded(void **state)
     assert_true(guard_host(HTTP_STR("[::1]"), 80));
 }
 
-static const char several[] = "GET /echo?1 HTTP/1.1\r\nHost: x\r\n\r\n"
+static const char several[] = "\r\nGET /echo?1 HTTP/1.1\r\nHost: x\r\n\r\n"
                               "\r\nHEAD /echo?2 HTTP/1.1\r\nHost: x\r\n\r\n"
                               "GET /none HTTP/1.1\r\nHost: x\r\n\r\n"
                               "POST /echo?3 HTTP/1.1\r\nHost: x\r\n\r\n"
