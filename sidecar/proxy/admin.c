@@ -284,6 +284,26 @@ static const struct server_routes health_routes = {.route = health_table,
 static const struct server_routes admin_routes = {
     .route = admin_table, .count = sizeof admin_table / sizeof *admin_table, .guarded = true};
 
+static void print_routes(FILE *out, const struct server_route *route, const struct server_route *end)
+{
+    for (; route < end; route++)
+        (void)fprintf(out, "  %-6s %-13s %s\n",
+                      route->methods & SERVER_GET    ? "GET"
+                      : route->methods & SERVER_POST ? "POST"
+                                                     : "DELETE",
+                      route->path, route->help);
+}
+
+void proxy_admin_help(FILE *out)
+{
+    (void)fputs("\nThe health and the admin listener ([sidecar] health, admin) serve:\n", out);
+    print_routes(out, health_table, health_table + health_routes.count);
+    (void)fputs(
+        "\nThe admin listener alone, as JSON but for the page; POST and DELETE over a UNIX socket only:\n",
+        out);
+    print_routes(out, admin_table + health_routes.count, admin_table + admin_routes.count);
+}
+
 /* --- listening --- */
 
 static bool listen_on(struct server *server, const struct config_addr *at, mode_t mode,

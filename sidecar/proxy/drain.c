@@ -26,6 +26,11 @@ void proxy_stop(struct proxy *p)
     uv_close((uv_handle_t *)&p->log_timer, NULL);
 }
 
+static uint64_t accepted(const struct proxy *p)
+{
+    return proxy_sum(p, COUNTER_ACCEPTED_IN) + proxy_sum(p, COUNTER_ACCEPTED_OUT);
+}
+
 static void on_drain(uv_timer_t *timer)
 {
     struct proxy *p = timer->data;
@@ -46,11 +51,12 @@ static void on_drain(uv_timer_t *timer)
     bool quiet = p->state == PROXY_DRAINING && open == 0 && now - p->drain_quiet_since >= DRAIN_QUIET;
     if (!over && !quiet)
         return;
+    unsigned long long ended = accepted(p) - open - p->drain_ended;
     if (open != 0)
-        log_say(p->log, LOG_WARN, "drain", "drain_timeout is over: %llu sessions are cut",
-                (unsigned long long)open);
+        log_say(p->log, LOG_WARN, "drain", "drain_timeout is over: %llu sessions are cut, %llu have ended",
+                (unsigned long long)open, ended);
     else
-        log_say(p->log, LOG_INFO, "drain", "done");
+        log_say(p->log, LOG_INFO, "drain", "done: %llu sessions have ended", ended);
     proxy_stop(p);
 }
 
@@ -69,6 +75,7 @@ void proxy_leave(struct proxy *p, const char *why)
     }
     p->state = PROXY_LEAVING;
     p->drain_began = uv_now(&p->loop);
+    p->drain_ended = accepted(p) - proxy_open_sessions(p);
     log_say(p->log, LOG_INFO, "drain", "%s: not ready any more, %llu sessions open", why,
             (unsigned long long)proxy_open_sessions(p));
     (void)uv_timer_start(&p->timer, on_drain, 0, DRAIN_POLL);

@@ -185,6 +185,7 @@ static void usage(FILE *out)
         "  -c, --config FILE   the configuration\n"
         "  -h, --help          this text\n",
         out);
+    proxy_admin_help(out);
 }
 
 int proxy_main(int argc, char **argv)

@@ -7,6 +7,7 @@
 #ifndef SIDECAR_PROXY_PROXY_PRIVATE_H
 #define SIDECAR_PROXY_PROXY_PRIVATE_H
 
+#include <stdio.h>
 #include <uv.h>
 
 #include "certrotate/watch.h"
@@ -57,6 +58,7 @@ struct proxy {
     unsigned beats;
     size_t quarantined; /* certificates, when last counted */
     uint64_t drain_began, drain_quiet_since;
+    uint64_t drain_ended; /* sessions that had ended by then */
     bool drain_by_admin;  /* the signal that follows is no second one */
     int log_level;        /* for a time, in place of the configuration's; -1: none */
     uv_timer_t log_timer; /* until then */
@@ -117,6 +119,8 @@ enum { PROXY_BEAT = 1000 };
 /* Opens what [sidecar] health and admin name. False: ERROR says why; proxy_admin_stop() then, too. */
 bool proxy_admin_start(struct proxy *p, char error[SNAPSHOT_ERROR]);
 void proxy_admin_stop(struct proxy *p);
+/* What they serve, for people. */
+void proxy_admin_help(FILE *out);
 
 /* --- act.c: what the admin listener may change, over its UNIX socket alone. ARG: the proxy --- */
 

@@ -236,7 +236,7 @@ request.X-Api-Key = "hidden-from-view"'
     grep -q 'not ready any more, 1 sessions open' server.log
     grep -q 'draining already; the next one ends at once' server.log
     grep -q 'inbound accepts no more; 1 sessions open' server.log
-    grep -q 'drain_timeout is over: 1 sessions are cut' server.log
+    grep -q 'drain_timeout is over: 1 sessions are cut, 0 have ended' server.log
     [ ! -e server.sock ]
 }
 

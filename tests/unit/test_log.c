@@ -136,7 +136,7 @@ static void see(void *arg, const struct log_kept *kept)
 {
     struct seen *seen = arg;
     char number[32];
-    (void)snprintf(number, sizeof number, ",\"number\":%u", 999 - seen->blocked);
+    (void)snprintf(number, sizeof number, ",\"bytes\":%u", 999 - seen->blocked);
     if (strcmp(kept->event, "blocked") == 0) {
         seen->good =
             seen->good && kept->size == strlen(number) && memcmp(kept->fields, number, kept->size) == 0;
@@ -164,7 +164,7 @@ static void recent_lines_are_kept(void **state)
     log_say(log, LOG_INFO, "request", "not kept");
     for (unsigned i = 0; i < 1000; i++) {
         log_begin(&line, log, LOG_INFO, "blocked", NULL);
-        log_number(&line, "number", i);
+        log_number(&line, "bytes", i);
         log_end(&line);
     }
     log_recent(log, 10000, see, &seen);
