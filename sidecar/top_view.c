@@ -385,6 +385,20 @@ static unsigned refusals(const struct json_node *events)
     return n;
 }
 
+/* What happened, and what decided so, unless the message says it. */
+static void tell_event(const struct json_node *event, char *out, size_t size)
+{
+    static const char *const deciders[] = {"rule", "ratelimit", "quarantine", "sequence"};
+    const char *message = json_text_of(event, "message");
+    (void)snprintf(out, size, "%s", message);
+    for (size_t i = 0; i < sizeof deciders / sizeof *deciders; i++) {
+        const char *name = json_text_of(event, deciders[i]);
+        size_t n = strlen(out);
+        if (*name && strstr(message, name) == NULL)
+            (void)snprintf(out + n, size - n, ": %s %s", deciders[i], name);
+    }
+}
+
 static void draw_events(struct page *p, unsigned lines)
 {
     static const struct column columns[] = {{"TIME", 8, 0, false},
@@ -399,7 +413,7 @@ static void draw_events(struct page *p, unsigned lines)
     draw_title(p, &t);
     for (const struct json_node *e = json_items_of(p->view->events, "events"); e && p->lines < end;
          e = e->next) {
-        char clock[16] = "";
+        char clock[16] = "", what[2 * NAME_MAX_SIZE];
         struct tm tm;
         double at = json_number_of(e, "at_ms") / 1000;
         time_t seconds = at > 0 && at < 1e11 ? (time_t)at : 0;
@@ -407,11 +421,10 @@ static void draw_events(struct page *p, unsigned lines)
         const char *who = *san ? san : *subject ? subject : json_text_of(e, "peer");
         if (!is_refusal(e))
             continue;
+        tell_event(e, what, sizeof what);
         if (localtime_r(&seconds, &tm))
             (void)strftime(clock, sizeof clock, "%H:%M:%S", &tm);
-        draw_row(p, &t,
-                 (const char *const[]){clock, json_text_of(e, "event"), json_text_of(e, "message"), who},
-                 style);
+        draw_row(p, &t, (const char *const[]){clock, json_text_of(e, "event"), what, who}, style);
     }
 }
 

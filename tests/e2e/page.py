@@ -192,6 +192,11 @@ def real(b):
     b.click("summary")
     b.wait("return document.getElementById('config-text').textContent.includes('[rule no-admin]')")
     equal(b.text("#quarantine .empty"), "Nobody is in quarantine.")
+    # Whom it refused, and why.
+    trap = [r for r in b.rows("events") if r[2].startswith("CN=\\<img")]
+    assert trap and trap[0][1] == "refused" and "is not in the CA bundle" in trap[0][0], b.rows("events")
+    assert any(r[0].endswith(" /admin: rule no-admin") and r[1:3] == ["blocked", "/ns/shop/sa/client"] for r in b.rows("events")), b.rows("events")
+    assert any(r[1] == "reload" for r in b.rows("changes")), b.rows("changes")
     equal(b.js("return [window.hurt ?? null, document.images.length]"), [None, 0])
     equal([c for c in b.complaints() if "Content Security Policy" in c], [])
     b.picture(f"{b.folder}/../page-real.png")

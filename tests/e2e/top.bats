@@ -172,4 +172,5 @@ INI
     [ "$status" = 0 ]
     [[ $output == 'spiffe://cluster.local/ns/shop/sa/server   ready   certificate '*' left'* ]]
     [[ $output == *'connections in 0   out 0   requests 0/s'* ]]
+    [[ $output == *'refused  no certificate presented'* ]]
 }

@@ -166,6 +166,8 @@ static const char peers_text[] =
     "everywhere\"],\"quarantined\":true}]}";
 static const char events_text[] =
     "{\"events\":[{\"event\":\"refused\",\"message\":\"" HOSTILE "\",\"at_ms\":1700000009000},"
+    "{\"event\":\"blocked\",\"message\":\"GET "
+    "/x\",\"rule\":\"no-x\"},{\"event\":\"blocked\",\"message\":\"by no-y\",\"rule\":\"no-y\"},"
     "{\"event\":\"reload\",\"message\":\"not this\"}]}";
 static const char rules_text[] =
     "{\"rules\":[{\"name\":\"" HOSTILE "\",\"action\":\"block\",\"enabled\":true,\"acted\":3}],"
@@ -269,6 +271,8 @@ static void test_contents(void **state)
     has(text, "/a/rather/long");
     has(text, "in quarantine");
     has(text, " refused  \\x1b]0;x");
+    has(text, "GET /x: rule no-x");
+    has(text, "blocked  by no-y");
     has(text, "10 per 1 min");
     assert_null(strstr(text, "not this"));
     free(text);
