@@ -475,17 +475,22 @@ static void established(struct session *s)
 
 /* --- the peer of an outbound's requests --- */
 
+void session_shake_failed(struct session *s, const char *why, int status, const char *told)
+{
+    count_handshake(s, false);
+    report_service(s, why);
+    relay_lose_service(s, status, told ? told : "the TLS handshake with the service failed");
+}
+
 /* The handshake is over, well or not: the requests that wait go on, or are told. */
 static void shaken(struct session *s, enum tls_result result)
 {
     struct leg *leg = &s->leg[UP];
     struct tls_stream_info info = tls_stream_info(leg->tls);
     char why[320] = "";
-    const char *told = "the TLS handshake with the service failed";
+    const char *told = NULL;
     enum tls_alert alert = TLS_ALERT_ACCESS_DENIED;
     bool ok = result == TLS_OK && session_admits_service(s, why, sizeof why);
-    leg->shaking = false;
-    count_handshake(s, ok);
     if (result != TLS_OK)
         (void)snprintf(why, sizeof why, "%s", tls_stream_error_text(leg->tls));
     /* Bytes of HTTP/2 must not reach a peer that has not agreed to them (RFC 9113 section 3.3). */
@@ -498,13 +503,13 @@ static void shaken(struct session *s, enum tls_result result)
                        info.alpn ? info.alpn : "nothing");
     }
     if (!ok) {
-        report_service(s, why);
         tls_stream_alert(leg->tls, alert, why);
         session_flush_tls(s, UP);
-        session_drop_service(s);
-        codec_service_lost(s->codec, 502, told);
+        session_shake_failed(s, why, 502, told);
         return;
     }
+    leg->shaking = false;
+    count_handshake(s, true);
     if (info.resumed)
         counter_add(&s->worker->counters, COUNTER_RESUMED_OUT, 1);
     counter_add(&s->worker->counters, COUNTER_PEER_CONNECTIONS_NEW, 1);

@@ -8,7 +8,6 @@
 
 #include "sidecar/proxy/codec.h"
 #include "sidecar/proxy/decide.h"
-#include "sidecar/proxy/report.h"
 #include "sidecar/proxy/worker.h"
 
 static struct session *session_of(struct endpoint *ep, enum session_side side)
@@ -339,8 +338,7 @@ static void ended(struct session *s, enum session_side side)
     if (leg->in_end)
         return;
     if (leg->shaking) {
-        report_service(s, "the peer closed the connection in the handshake");
-        relay_lose_service(s, 502, "the TLS handshake with the service failed");
+        session_shake_failed(s, "peer closed the connection in the handshake", 502, NULL);
         return;
     }
     /* FIN without close_notify: what TLS carried may have been cut (RFC 8446 section 6.1), unless we had
@@ -364,8 +362,7 @@ static void broken(struct session *s, enum session_side side, int err)
     }
     if (s->leg[side].shaking) {
         (void)snprintf(why, sizeof why, "peer in the handshake: %s", uv_strerror(err));
-        report_service(s, why);
-        relay_lose_service(s, 502, "the TLS handshake with the service failed");
+        session_shake_failed(s, why, 502, NULL);
         return;
     }
     (void)snprintf(why, sizeof why, "%s: %s", side == DOWN ? "client" : "upstream", uv_strerror(err));

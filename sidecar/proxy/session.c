@@ -105,7 +105,8 @@ void session_timer(struct wheel_entry *entry)
         break;
     case SESSION_RELAY:
         if (s->leg[UP].shaking && s->shake_due != 0 && now >= s->shake_due) {
-            relay_lose_service(s, 504, "the TLS handshake with the service timed out");
+            session_shake_failed(s, "handshake timed out", 504,
+                                 "the TLS handshake with the service timed out");
             break;
         }
         if (s->codec && !s->condemned && codec_due(s, now))

@@ -193,6 +193,9 @@ void session_connect(struct session *s);
 bool session_is_http(const struct session *s);
 /* Goes on with the handshake of an up leg that is shaking; what came for it is in the worker's tls.in. */
 void session_shake(struct session *s);
+/* That handshake comes to nothing: WHY for the log, STATUS (502, 504) and TOLD (static; NULL: the usual) for
+ * the requests that wait. */
+void session_shake_failed(struct session *s, const char *why, int status, const char *told);
 /* The up leg is not wanted any more: into the pool, or closed in good order. */
 void session_leave_service(struct session *s);
 /* The same, but never into the pool. */

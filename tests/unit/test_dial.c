@@ -545,12 +545,26 @@ static int teardown(void **state)
     return rmdir(dir);
 }
 
+static void kinds_of_failure(void **state)
+{
+    (void)state;
+    assert_int_equal(dial_fault("connect to 127.0.0.1:80: connection refused"), DIAL_REFUSED);
+    assert_int_equal(dial_fault("connect to a.b:80 (10.0.0.1:80): connection refused"), DIAL_REFUSED);
+    assert_int_equal(dial_fault("connect to [::1]:80: timed out after 5s"), DIAL_TIMED_OUT);
+    assert_int_equal(dial_fault("connect to a.b:80 (10.0.0.1:80): connection timed out"), DIAL_TIMED_OUT);
+    assert_int_equal(dial_fault("a.b: no such host"), DIAL_NO_NAME);
+    assert_int_equal(dial_fault("a.b: name lookup timed out after 5s"), DIAL_NO_NAME);
+    assert_int_equal(dial_fault("connect to /run/x: no such file or directory"), DIAL_OTHER);
+    assert_int_equal(dial_fault("out of memory"), DIAL_OTHER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(literal_at_once),
         cmocka_unit_test(six),
         cmocka_unit_test(refused),
+        cmocka_unit_test(kinds_of_failure),
         cmocka_unit_test(never_itself),
         cmocka_unit_test(no_route),
         cmocka_unit_test(times_out),

@@ -329,6 +329,20 @@ static void reusable(void **state)
     assert_int_equal(drive_text(&d, UP, ok), HTTP1_CLOSE);
     assert_true(http1_reusable(d.conn));
     drive_free(&d);
+    /* a tunnel that has come to its end */
+    drive_init(&d);
+    assert_int_equal(
+        drive_text(&d, DOWN,
+                   "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+        HTTP1_MORE);
+    assert_int_equal(
+        drive_text(&d, UP, "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+        HTTP1_MORE);
+    assert_int_equal(drive_eof(&d, DOWN), HTTP1_MORE);
+    assert_false(http1_reusable(d.conn));
+    assert_int_equal(drive_eof(&d, UP), HTTP1_CLOSE);
+    assert_false(http1_reusable(d.conn));
+    drive_free(&d);
     /* in mid-response */
     drive_init(&d);
     assert_int_equal(drive_text(&d, DOWN, get), HTTP1_MORE);

@@ -72,6 +72,13 @@ static void test_mistakes(void **state)
         {"no TLS to ask for it",
          CAPTURE "[outbound o]\ndestinations = ::/0\npassthrough = allow\nprotocol = http\n",
          "8:12+4 protocol cannot hold with passthrough = allow: there is no TLS\n"},
+        {"for HTTP alone",
+         TLS "[outbound o]\nlisten = 127.0.0.1:1\nconnect = a:1\npool_idle = 5s\nresponse_timeout = 1s\n",
+         "6:13+2 warning: pool_idle has no effect without protocol = http\n"
+         "7:20+2 warning: response_timeout has no effect without protocol = http\n"},
+        {"nowhere",
+         TLS "[outbound orders]\nlisten = 127.0.0.1:1\nconnect = a:1\n[headers]\noutbounds = order\n",
+         "7:13+5 there is no [outbound order] -> orders\n"},
         {"no TLS", CAPTURE "[outbound o]\ndestinations = ::/0\npassthrough = allow\nallow_san = a\n",
          "8:13+1 allow_san cannot hold with passthrough = allow: there is no TLS\n"},
         {"not captured", TLS SHOP,
