@@ -122,7 +122,7 @@ void top_text_number(double n, char out[TOP_AMOUNT])
 {
     if (n < 0 || !isfinite(n))
         n = 0;
-    if (n < 10 && n != floor(n))
+    if (n < 10 && n != (double)(int)n)
         (void)snprintf(out, TOP_AMOUNT, "%.1f", n);
     else if (n < 999.5)
         (void)snprintf(out, TOP_AMOUNT, "%.0f", n);
@@ -150,15 +150,15 @@ void top_text_bytes(double n, char out[TOP_AMOUNT])
 void top_text_span(double s, char out[TOP_AMOUNT])
 {
     const char *sign = s < 0 ? "-" : "";
-    double m = isfinite(s) ? fabs(s) : 0;
+    double m = !isfinite(s) ? 0 : s < 0 ? -s : s;
     if (m < 60)
-        (void)snprintf(out, TOP_AMOUNT, "%s%.0f s", sign, floor(m));
+        (void)snprintf(out, TOP_AMOUNT, "%s%d s", sign, (int)m);
     else if (m < 3600)
-        (void)snprintf(out, TOP_AMOUNT, "%s%.0f min", sign, floor(m / 60));
+        (void)snprintf(out, TOP_AMOUNT, "%s%d min", sign, (int)m / 60);
     else if (m < 172800)
-        (void)snprintf(out, TOP_AMOUNT, "%s%.0f h", sign, floor(m / 3600));
+        (void)snprintf(out, TOP_AMOUNT, "%s%d h", sign, (int)m / 3600);
     else if (m < 86400.0 * 800)
-        (void)snprintf(out, TOP_AMOUNT, "%s%.0f d", sign, floor(m / 86400));
+        (void)snprintf(out, TOP_AMOUNT, "%s%d d", sign, (int)m / 86400);
     else
         (void)snprintf(out, TOP_AMOUNT, "%s%.1f y", sign, m < 1e12 ? m / 31557600 : 99999.0);
 }

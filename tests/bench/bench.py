@@ -256,7 +256,7 @@ class Bench:
 
     def sizes(self):
         stripped = self.args.work + "/stripped"
-        subprocess.run(["strip", "-o", stripped, self.args.static], check=True)
+        subprocess.run(["strip", "-o", stripped, os.path.join(self.args.bin, "sidecar")], check=True)
         self.note("sidecar", "binary", os.path.getsize(stripped) / MIB)
         self.note("sidecar", "image", os.path.getsize(self.args.image) / MIB)
 
@@ -352,7 +352,7 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("bin", "tools", "static", "image", "work", "out"):
+    for name in ("bin", "tools", "image", "work", "out"):
         parser.add_argument("--" + name, required=True)
     args = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# run.sh BIN_DIR TOOLS_DIR STATIC_BINARY IMAGE: sidecar beside haproxy, nginx, hitch and stunnel; bench.py says what is
+# run.sh BIN_DIR TOOLS_DIR IMAGE: sidecar beside haproxy, nginx, hitch and stunnel; bench.py says what is
 # measured and how, report.py makes the tables, which go to standard output and with figures (JSON) and plot (SVG) to build/bench/.
 #
 #   BENCH_SECONDS  length of one measurement (2)       BENCH_ROUNDS  how often each is repeated (3)
@@ -24,7 +24,7 @@ chmod 755 "$work"
 chmod -R a+rX "$work"
 mkdir -p "$out"
 rm -f "$out"/*
-python3 "$here/bench.py" --bin "$1" --tools "$2" --static "$3" --image "$4" --work "$work" --out "$out"
+python3 "$here/bench.py" --bin "$1" --tools "$2" --image "$3" --work "$work" --out "$out"
 case " $BENCH_PARTS " in *" rules "*) "$2/bench_rules" 0.1 >"$out/rules.txt" ;; esac
 case " $BENCH_PARTS " in *" reload "*) python3 "$here/reload.py" --bin "$1" --tools "$2" --work "$work" --out "$out" || bad=1 ;; esac
 if [ -n "${BENCH_PUBLISH:-}" ]; then set -- "$here/../../README.md" tests/bench/bench.svg; else set --; fi
