@@ -81,7 +81,7 @@ class Sets:
 class Bench:
     def __init__(self, args):
         self.args, self.work = args, args.work
-        self.reloads = int(os.environ.get("BENCH_RELOADS", "8"))
+        self.reloads = (int(os.environ.get("BENCH_RELOADS", "8")) + 1) // 2 * 2  # from one set to the other and back
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self.sessions = min(int(os.environ.get("BENCH_SESSIONS", "8000")), (hard - 200) // 2)
         self.identities = min(int(os.environ.get("BENCH_IDENTITIES", "1000")), self.sessions)
