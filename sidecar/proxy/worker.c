@@ -65,6 +65,16 @@ static void start_sweep(struct worker *w)
         (void)uv_idle_start(&w->sweep, on_sweep);
 }
 
+/* A certificate that went into quarantine has its live connections judged; they end as by a rule. */
+static void follow_quarantine(struct worker *w)
+{
+    uint64_t changes = w->shared->quarantine ? quarantine_changes(w->shared->quarantine) : 0;
+    if (changes == w->quarantine_changes)
+        return;
+    w->quarantine_changes = changes;
+    start_sweep(w);
+}
+
 /* ms since 1970 */
 static int64_t wall_clock(void)
 {
@@ -418,6 +428,7 @@ static void on_wake(uv_async_t *async)
         adopt(w, next, sockets, count);
     snapshot_unref(next);
     free(sockets);
+    follow_quarantine(w);
     if (close_inbound && !w->leaving) {
         w->leaving = true;
         close_listeners(w, is_inbound);

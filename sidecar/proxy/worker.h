@@ -89,7 +89,8 @@ struct worker {
     struct session *sweep_at; /* next to be judged */
     struct session *ask_at;   /* next to be told of */
     struct gather_part *asked;
-    int64_t recheck_at; /* earliest end of a verdict that holds a live session; seconds since 1970 */
+    uint64_t quarantine_changes; /* that live sessions were judged by */
+    int64_t recheck_at;          /* earliest end of a verdict that holds a live session; seconds since 1970 */
     struct counters counters;
 
     char retry_after[24];       /* of the answer being made */

@@ -20,6 +20,7 @@ struct record {
 struct quarantine {
     struct rules_lru *lru;
     atomic_uint group[GROUPS];
+    atomic_uint_fast64_t changes;
 };
 
 struct quarantine *quarantine_new(size_t entries, const uint8_t secret[16])
@@ -107,7 +108,14 @@ bool quarantine_note(struct quarantine *q, const struct quarantine_rule *rule,
     key_of(q, rule, fingerprint, key);
     bool begins = note_locked(q, rules_lru_lock(q->lru, key, true), rule, fingerprint, now);
     rules_lru_unlock(q->lru, key);
+    if (begins)
+        atomic_fetch_add_explicit(&q->changes, 1, memory_order_release);
     return begins;
+}
+
+uint64_t quarantine_changes(const struct quarantine *q)
+{
+    return atomic_load_explicit(&q->changes, memory_order_acquire);
 }
 
 uint64_t quarantine_left(struct quarantine *q, const struct quarantine_rule *rule,
@@ -165,6 +173,8 @@ size_t quarantine_lift(struct quarantine *q, const uint8_t fingerprint[QUARANTIN
 {
     struct walk walk = {.q = q, .now = now, .lift = fingerprint};
     rules_lru_each(q->lru, visit, &walk);
+    if (walk.count != 0)
+        atomic_fetch_add_explicit(&q->changes, 1, memory_order_release);
     return walk.count;
 }
 

@@ -44,6 +44,10 @@ bool quarantine_note(struct quarantine *quarantine, const struct quarantine_rule
 uint64_t quarantine_left(struct quarantine *quarantine, const struct quarantine_rule *rule,
                          const uint8_t fingerprint[QUARANTINE_FINGERPRINT], uint64_t now);
 
+/* How often a certificate went in or was lifted: where it has changed, live sessions are to be judged again.
+ */
+uint64_t quarantine_changes(const struct quarantine *quarantine);
+
 /* One certificate in quarantine. */
 struct quarantine_entry {
     uint8_t fingerprint[QUARANTINE_FINGERPRINT];

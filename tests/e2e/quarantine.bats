@@ -111,3 +111,58 @@ INI
     [ "$(ask client admin)" = 403 ]
     [ "$(ask client '')" = 403 ]
 }
+
+@test "a live TCP connection of a certificate that goes into quarantine ends after trust_grace; lifted in time, it stays" {
+    ports IN API SERVICE WEB
+    echo_service "$SERVICE"
+    spawn web python3 -m http.server "$WEB" --bind 127.0.0.1 --directory "$T"
+    wait_until 5 listening "$WEB"
+    config server <<INI
+[sidecar]
+health = 127.0.0.1:$(free_port)
+admin = unix:$T/admin.sock
+drain_timeout = 100ms
+drain_delay = 0s
+workers = $WORKERS
+[tls]
+directory = $PKI/server
+trust_grace = $((2 * OUTRIDER_PATIENCE + 1))s
+[inbound tcp]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+[inbound web]
+listen = 127.0.0.1:$API
+forward = 127.0.0.1:$WEB
+protocol = http
+[rule admin]
+inbound = web
+expression = http.request.uri.path eq "/admin"
+[quarantine scanners]
+threshold = 2
+period = 60s
+duration = 1h
+INI
+    start_sidecar server
+    mkfifo client.fifo client2.fifo
+    for name in client client2; do
+        spawn $name /usr/bin/python3 "$BATS_TEST_DIRNAME/http_client.py" hold "$IN" --identity $name --fifo $name.fifo
+        echo one >$name.fifo
+        wait_until 5 grep -q one $name.out
+    done
+    enter() { for _ in 1 2; do IN=$API ask client admin; done; }
+    enter
+    sleep 1
+    sha256=$(openssl x509 -in "$PKI/client.crt" -outform DER | sha256sum | cut -d' ' -f1)
+    curl -sS -m 5 --unix-socket "$T/admin.sock" "http://localhost/quarantine/$sha256" -X DELETE
+    sleep $((2 * OUTRIDER_PATIENCE + 2))
+    echo two >client.fifo
+    wait_until 5 grep -q two client.out
+    enter
+    wait_until $((3 * OUTRIDER_PATIENCE + 3)) grep -q -- '-- end' client.out
+    cat client.out
+    grep -qi -- '-- end .*access_denied' client.out
+    wait_for_log server '"event":"session".*quarantine scanners refuses'
+    echo two >client2.fifo
+    wait_until 5 grep -q two client2.out
+}
