@@ -250,8 +250,10 @@ static void judge_roots(struct loader *l)
     char name[256];
     for (size_t i = 0; i < l->c->root_count; i++) {
         const struct x509 *root = &l->roots[i];
-        if (i == 0 || root->not_after < l->c->roots_not_after)
+        if (i == 0 || root->not_after < l->c->roots_not_after) {
+            l->c->roots_not_before = root->not_before;
             l->c->roots_not_after = root->not_after;
+        }
         if (l->now > root->not_after)
             warn(l, "%s: the CA %s has expired", path_of(l, CREDENTIALS_CA), name_of(root->subject, name));
     }

@@ -78,7 +78,8 @@ struct credentials {
                                judged again */
     int64_t not_before;     /* of the leaf */
     int64_t not_after;
-    int64_t roots_not_after; /* the earliest end among the CA bundle; 0: none */
+    int64_t roots_not_after;  /* the earliest end among the CA bundle; 0: none */
+    int64_t roots_not_before; /* and when that one began */
     char *warnings; /* lines of text, or "" : CRLs left out, expired roots, a chain out of order ... */
 };
 

@@ -176,6 +176,8 @@ struct config_sidecar {
     bool log_requests;               /* a line for each HTTP request */
     uint64_t log_requests_every;     /* of those that went well, each how manieth has a line */
     uint64_t log_refused_per_second; /* lines for refused handshakes, then counted; 0: no limit */
+    uint64_t peers_tracked;          /* certificates of callers that are counted one by one */
+    uint64_t metrics_peers;          /* callers that metrics name */
 };
 
 /* [tls]: own identity, trust, and what the handshake may use. Defaults of every inbound and outbound. */

@@ -22,11 +22,11 @@ case "$1" in
     test)
         want="libcmocka-dev bats clang libclang-rt-14-dev openssl curl file groff-base procps iproute2 socat netcat-openbsd
         python3 gnutls-bin faketime nginx postgresql postgresql-client redis-server mariadb-server mariadb-client nftables tcpdump util-linux
-        tmux nghttp2-client nghttp2-server apache2 python3-websockets python3-grpcio"
+        tmux nghttp2-client nghttp2-server apache2 python3-websockets python3-grpcio prometheus python3-prometheus-client"
         command -v npm >/dev/null || want="$want nodejs npm" ;;
     browser) want="chromium chromium-driver" ;; # for the test of the status page: 400 MB
     check)
-        want="clang clang-format clang-tidy cppcheck shellcheck python3"
+        want="clang clang-format clang-tidy cppcheck shellcheck python3 prometheus"
         command -v npm >/dev/null || want="$want nodejs npm" ;;
     bench) want="haproxy nginx libnginx-mod-stream hitch stunnel4 wrk nghttp2-client openssl procps python3" ;;
     guard) want="valgrind openssl python3" ;;

@@ -36,9 +36,9 @@ static void scrape_free(struct scrape *s)
 static void finish(struct scrape *s)
 {
     struct metrics_text out = {0};
-    metrics_family(&out, "scrape_up", "gauge", "1 where the service's own figures follow.");
+    metrics_family(&out, METRIC_SCRAPE_UP);
     for (size_t i = 0; i < s->count; i++)
-        metrics_append(&out, "outrider_scrape_up{scrape=\"%s\"} %d\n", s->one[i].name, s->one[i].up);
+        metrics_integer(&out, "scrape", s->one[i].name, s->one[i].up);
     for (size_t i = 0; i < s->count; i++) {
         size_t size;
         const char *body = scrape_answer_body(s->one[i].answer, &size);

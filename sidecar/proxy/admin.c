@@ -52,7 +52,7 @@ static void answer_metrics(struct server_request *request, struct metrics_text *
         return;
     }
     server_answer(request, &(struct server_answer){.status = 200,
-                                                   .type = "text/plain; version=0.0.4; charset=utf-8",
+                                                   .type = metrics_content_type(out->openmetrics),
                                                    .body = out->text,
                                                    .size = out->size,
                                                    .owned = true});
@@ -84,7 +84,9 @@ static void serve_metrics(struct server_request *request, void *arg)
 {
     struct proxy *p = arg;
     const struct config *config = proxy_config(p);
-    struct metrics_text out = {0};
+    /* What services say is in the text format, and goes out as it is. */
+    struct metrics_text out = {.openmetrics =
+                                   config->scrape_count == 0 && metrics_wants_openmetrics(request->accept)};
     if (config->scrape_count == 0) {
         proxy_render_metrics(p, &out);
         answer_metrics(request, &out);

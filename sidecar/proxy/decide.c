@@ -61,6 +61,8 @@ void decide_prepare(struct decide *d, const struct session *s)
     f->local = local_address;
     f->local_arg = d;
     f->hello = s->hello;
+    f->ledger = s->worker->shared->ledger;
+    f->ticket = &s->ticket;
     f->now = time(NULL);
     if (tls == NULL)
         return;

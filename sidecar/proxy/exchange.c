@@ -13,18 +13,32 @@
 #include "sidecar/proxy/codec.h"
 #include "sidecar/proxy/decide.h"
 #include "sidecar/proxy/filehash.h"
+#include "sidecar/proxy/tally.h"
 #include "sidecar/proxy/worker.h"
 
 enum { VALUES_MAX = 64, HOST_MAX = 256 };
+
+/* What refused a request; where it has a name, that is exchange.rule. */
+enum refused_by {
+    BY_NONE,
+    BY_RULE,
+    BY_DEFAULT,
+    BY_RATELIMIT,
+    BY_QUARANTINE,
+    BY_SEQUENCE,
+    BY_HOST,
+    BY_PATH,
+};
 
 /* What is remembered of a request until it ends. */
 struct exchange {
     const char *rule; /* that refused; its snapshot's, which the session holds */
     const char *step; /* of a sequence */
-    enum { BY_RULE, BY_RATELIMIT, BY_QUARANTINE, BY_SEQUENCE } by; /* what RULE names */
-    bool json;                                                     /* what answers it of our own are to be */
-    char trace[HEADERS_TRACEPARENT + 1];                           /* "": it has none */
-    char *request_id;                                              /* heap; NULL: likewise */
+    enum refused_by by;
+    uint64_t began;                      /* ns of uv_hrtime() */
+    bool json;                           /* what answers it of our own are to be */
+    char trace[HEADERS_TRACEPARENT + 1]; /* "": it has none */
+    char *request_id;                    /* heap; NULL: likewise */
     struct ratelimit_pending pending;
     struct facts_request *request;  /* a copy; where the response asks for it */
     struct snapshot_config *shared; /* referenced: rule and pending are of it */
@@ -155,6 +169,7 @@ static bool by_connection(struct ask *a, const struct session *s)
     if (s->verdict != RULESET_REFUSE)
         return true;
     a->exchange->rule = s->rule;
+    a->exchange->by = s->rule ? BY_RULE : BY_DEFAULT;
     answer(a, s->rule_status ? (int)s->rule_status : 403, s->rule_body);
     return false;
 }
@@ -173,6 +188,7 @@ static bool by_rules(struct ask *a, struct decide *d, const struct session *s)
         return true;
     a->exchange->rule =
         decision.rule >= 0 ? ruleset_name(policy->rules, (size_t)decision.rule) : "[rules] default";
+    a->exchange->by = decision.rule >= 0 ? BY_RULE : BY_DEFAULT;
     answer(a, decision.status ? (int)decision.status : 403, decision.body);
     return false;
 }
@@ -219,12 +235,14 @@ static bool judge(struct ask *a, struct decide *d)
     struct session *s = a->codec->session;
     const struct proxy_policy_inbound *in = &policy_of(s)->inbound[s->index];
     if (is_foreign(s, a->facts.host)) {
+        a->exchange->by = BY_HOST;
         answer(a, 421, NULL);
         return false;
     }
     if (in->path && s->runtime->inbound[s->index].config->path_ambiguity == CONFIG_PATH_AMBIGUITY_REFUSE) {
         struct rules_value path;
         if (facts_get(&d->facts, RULES_FIELD_PATH, &path) && d->facts.ambiguous) {
+            a->exchange->by = BY_PATH;
             answer(a, 400, NULL);
             return false;
         }
@@ -328,6 +346,7 @@ static struct exchange *exchange_new(const struct session *s, const struct facts
     if (e == NULL)
         return NULL;
     e->shared = snapshot_config_ref(s->runtime->snapshot->shared);
+    e->began = uv_hrtime();
     e->host_at = append(e->text, 0, r->method, ' ');
     e->host_size = r->host.n;
     (void)append(e->text, append(e->text, e->host_at, r->host, ' '), r->target, '\0');
@@ -367,6 +386,7 @@ static void ask(struct ask *a)
         ask_outbound(a);
         return;
     }
+    tally_request(s, (int64_t)(a->facts.at_ms / 1000));
     decide_prepare(d, s);
     d->facts.request = &a->facts;
     plan_request(a, d);
@@ -566,11 +586,17 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
         enum counter counter;
         const char *key;
     } refused[] = {[BY_RULE] = {COUNTER_REQUESTS_BLOCKED, "rule"},
+                   [BY_DEFAULT] = {COUNTER_REQUESTS_UNVERIFIED, "rule"},
                    [BY_RATELIMIT] = {COUNTER_REQUESTS_LIMITED, "ratelimit"},
                    [BY_QUARANTINE] = {COUNTER_REQUESTS_QUARANTINE, "quarantine"},
-                   [BY_SEQUENCE] = {COUNTER_REQUESTS_SEQUENCE, "sequence"}};
-    if (e && e->rule)
-        counter_add(&w->counters, refused[e->by].counter, 1);
+                   [BY_SEQUENCE] = {COUNTER_REQUESTS_SEQUENCE, "sequence"},
+                   [BY_HOST] = {COUNTER_REQUESTS_HOST, ""},
+                   [BY_PATH] = {COUNTER_REQUESTS_PATH, ""}};
+    if (e)
+        histogram_add(&w->counters, s->inbound ? HISTOGRAM_REQUEST_IN : HISTOGRAM_REQUEST_OUT,
+                      uv_hrtime() - e->began);
+    if (e && e->by != BY_NONE)
+        tally_refused_request(s, refused[e->by].counter, refused[e->by].key, e->rule);
     struct worker_unsaid unsaid = {0};
     bool each = wants_line(w, &s->runtime->snapshot->config->sidecar, e, t, &unlogged);
     bool blocked = !each && e && e->rule && log_wants(w->log, LOG_WARN) &&

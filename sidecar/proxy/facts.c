@@ -358,6 +358,11 @@ static bool cipher(const struct tls_stream_info *info, struct rules_value *value
     return text(info->cipher, value);
 }
 
+static bool counted(const struct facts *f, enum ledger_count what, struct rules_value *value)
+{
+    return f->ledger && f->peer && number((int64_t)ledger_sum(f->ledger, f->ticket, what), value);
+}
+
 static bool connection(struct facts *f, unsigned field, struct rules_value *value)
 {
     const struct tls_hello *h = f->hello;
@@ -379,6 +384,7 @@ static bool connection(struct facts *f, unsigned field, struct rules_value *valu
     case RULES_FIELD_CA: return text(f->ca, value);
     case RULES_FIELD_SNI: return f->tls && text(f->tls->sni, value);
     case RULES_FIELD_ALPN: return f->tls && text(f->tls->alpn, value);
+    case RULES_FIELD_CERT_CONNECTIONS: return counted(f, LEDGER_CONNECTIONS, value);
     case RULES_FIELD_RESUMED: return f->tls && boolean(f->tls->resumed, value);
     default: return certificate(f, field, value);
     }
@@ -523,6 +529,7 @@ static bool request(struct facts *f, unsigned field, struct rules_value *value)
     const struct facts_request *r = f->request;
     struct rules_value path;
     switch (field) {
+    case RULES_FIELD_CERT_REQUESTS: return counted(f, LEDGER_REQUESTS, value);
     case RULES_FIELD_HOST: return str(r->host, value);
     case RULES_FIELD_METHOD: return str(r->method, value);
     case RULES_FIELD_VERSION: return text(r->version, value);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sidecar/admin/ledger.h"
 #include "sidecar/http/field.h"
 #include "sidecar/net/addr.h"
 #include "sidecar/rules/derive.h"
@@ -48,7 +49,9 @@ struct facts {
     const struct tls_peer *peer;       /* NULL: no certificate */
     const struct tls_verdict *verdict; /* on peer */
     const struct tls_hello *hello;     /* where kept */
-    int64_t now;                       /* seconds since 1970 */
+    const struct ledger *ledger;       /* NULL: nothing is counted */
+    const struct ledger_ticket *ticket;
+    int64_t now; /* seconds since 1970 */
     /* The request, and its response. */
     const struct facts_request *request;
     const struct facts_response *response;

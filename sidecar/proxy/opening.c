@@ -13,6 +13,7 @@
 #include "sidecar/proxy/decide.h"
 #include "sidecar/proxy/pool.h"
 #include "sidecar/proxy/report.h"
+#include "sidecar/proxy/tally.h"
 #include "sidecar/proxy/worker.h"
 
 static void start_handshake(struct session *s, struct tls_ctx *ctx, const char *peeked_sni);
@@ -329,19 +330,13 @@ static void start_handshake(struct session *s, struct tls_ctx *ctx, const char *
 {
     struct worker *w = s->worker;
     struct leg *leg = &s->leg[session_tls_side(s)];
+    s->handshake_began = uv_hrtime();
     w->tls.out_size = 0;
     leg->tls = tls_stream_new(ctx, &w->tls, peeked_sni);
     if (leg->tls == NULL)
         session_finish(s, SESSION_END_ERROR, "out of memory", true);
     else
         go_on_handshake(s);
-}
-
-static void count_handshake(struct session *s, bool ok)
-{
-    enum counter id = s->inbound ? (ok ? COUNTER_HANDSHAKE_OK_IN : COUNTER_HANDSHAKE_FAILED_IN)
-                                 : (ok ? COUNTER_HANDSHAKE_OK_OUT : COUNTER_HANDSHAKE_FAILED_OUT);
-    counter_add(&s->worker->counters, id, 1);
 }
 
 /* Plaintext that came in the chunk of the handshake's end, while the service is not connected yet. */
@@ -369,6 +364,7 @@ static bool rules_admit(struct session *s)
     char words[320];
     if (decide_connection(s->worker->decide, s, words, sizeof words) || session_is_http(s))
         return true;
+    tally_blocked(s, false, words);
     if (s->leg[DOWN].tls)
         session_refuse(s, TLS_ALERT_ACCESS_DENIED, SESSION_END_REFUSED, words);
     else
@@ -380,9 +376,7 @@ static void admitted(struct session *s)
 {
     const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
     const struct tls_verdict *verdict = tls_stream_verdict(tls);
-    count_handshake(s, true);
-    if (tls_stream_info(tls).resumed)
-        counter_add(&s->worker->counters, s->inbound ? COUNTER_RESUMED_IN : COUNTER_RESUMED_OUT, 1);
+    tally_handshake(s);
     session_not_half_open(s);
     s->deadline = 0;
     worker_recheck_at(s->worker, verdict->recheck_at);
@@ -413,10 +407,7 @@ static void go_on_handshake(struct session *s)
         /* Trust may have changed since the hello. */
         if (session_judge_new(s))
             admitted(s);
-        else
-            count_handshake(s, false);
     } else if (result != TLS_WANT) {
-        count_handshake(s, false);
         session_refuse(s, TLS_ALERT_NONE, SESSION_END_REFUSED, tls_stream_error_text(tls));
     }
 }
@@ -477,7 +468,7 @@ static void established(struct session *s)
 
 void session_shake_failed(struct session *s, const char *why, int status, const char *told)
 {
-    count_handshake(s, false);
+    tally_handshake_failed(s, status == 504 ? SESSION_END_TIMEOUT : SESSION_END_REFUSED, why);
     report_service(s, why);
     relay_lose_service(s, status, told ? told : "the TLS handshake with the service failed");
 }
@@ -509,9 +500,7 @@ static void shaken(struct session *s, enum tls_result result)
         return;
     }
     leg->shaking = false;
-    count_handshake(s, true);
-    if (info.resumed)
-        counter_add(&s->worker->counters, COUNTER_RESUMED_OUT, 1);
+    tally_handshake(s);
     counter_add(&s->worker->counters, COUNTER_PEER_CONNECTIONS_NEW, 1);
     worker_recheck_at(s->worker, tls_stream_verdict(leg->tls)->recheck_at);
     send_proxy_header(s);
@@ -555,6 +544,7 @@ static void start_shaking(struct session *s)
         relay_lose_service(s, 503, "out of memory");
         return;
     }
+    s->handshake_began = uv_hrtime();
     s->leg[UP].shaking = true;
     s->shake_due = config->tls.handshake_timeout ? now + config->tls.handshake_timeout : 0;
     endpoint_read_start(&s->leg[UP].ep);

@@ -188,3 +188,13 @@ size_t policy_lists_entries(const struct policy_lists *lists, size_t index)
     }
     return 0;
 }
+
+size_t policy_lists_memory(const struct policy_lists *lists)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < lists->config->list_count; i++) {
+        for (size_t k = 0; k < KINDS; k++)
+            bytes += lists->entry[i].of_kind[k] ? rules_list_memory(lists->entry[i].of_kind[k]) : 0;
+    }
+    return bytes;
+}

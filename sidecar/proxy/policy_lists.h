@@ -40,4 +40,6 @@ size_t policy_lists_entries(const struct policy_lists *lists, size_t index);
  */
 bool policy_lists_changed(const struct policy_lists *lists, uint64_t *now);
 
+size_t policy_lists_memory(const struct policy_lists *lists); /* bytes held */
+
 #endif

@@ -54,7 +54,9 @@ static bool start_workers(struct proxy *p, char error[SNAPSHOT_ERROR])
 {
     p->shared.log = p->log;
     p->listeners = listeners_new(p->shared.workers);
-    if (p->listeners == NULL) {
+    p->shared.ledger = ledger_new(proxy_config(p)->sidecar.peers_tracked, p->shared.workers);
+    p->peer_lines = peer_lines_new();
+    if (p->listeners == NULL || p->shared.ledger == NULL || p->peer_lines == NULL) {
         (void)snprintf(error, SNAPSHOT_ERROR, "out of memory");
         return false;
     }
@@ -167,6 +169,9 @@ static int run(const char *path)
     rules_lru_free(p->shared.limits);
     quarantine_free(p->shared.quarantine);
     rules_lru_free(p->shared.sequences);
+    ledger_free(p->shared.ledger);
+    peer_lines_free(p->peer_lines);
+    free(p->expiry);
     tls_global_cleanup();
     int status = p->status;
     log_free(p->log);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The main thread's state, for the files that make it up: proxy.c (start and command), reload.c (new
- * snapshots), status.c (health, metrics, once a second), admin.c
- * (the HTTP listeners), act.c (what they may change), drain.c (the end).
+ * snapshots), status.c (health, once a second), expiry.c, figures.c (metrics), admin.c (the HTTP listeners),
+ * act.c (what they may change), drain.c (the end).
  */
 #ifndef SIDECAR_PROXY_PROXY_PRIVATE_H
 #define SIDECAR_PROXY_PROXY_PRIVATE_H
@@ -12,6 +12,7 @@
 
 #include "certrotate/watch.h"
 #include "sidecar/admin/metrics.h"
+#include "sidecar/admin/peer_lines.h"
 #include "sidecar/admin/server.h"
 #include "sidecar/proxy/gather.h"
 #include "sidecar/proxy/listeners.h"
@@ -63,7 +64,9 @@ struct proxy {
     int log_level;        /* for a time, in place of the configuration's; -1: none */
     uv_timer_t log_timer; /* until then */
     uint64_t trim_peak;
-    uint64_t expiry_told[8]; /* by level of [tls]'s leaf: not_after already warned about */
+    struct peer_lines *peer_lines;
+    struct proxy_expiry *expiry; /* expiry.c's: what has been warned about */
+    size_t expiry_count;
     int status;
     bool stopping;
 };
@@ -110,9 +113,18 @@ bool proxy_is_alive(const struct proxy *p, struct proxy_reasons *reasons);
 bool proxy_is_ready(const struct proxy *p, struct proxy_reasons *reasons);
 /* All workers have begun to listen; true from then on. */
 bool proxy_has_started(const struct proxy *p, struct proxy_reasons *reasons);
-void proxy_render_metrics(const struct proxy *p, struct metrics_text *out);
 void proxy_beat(struct proxy *p); /* once in PROXY_BEAT ms */
 enum { PROXY_BEAT = 1000 };
+
+/* --- expiry.c --- */
+
+/* A line for each certificate or list in service whose end comes near, or has come. */
+void proxy_warn_expiry(struct proxy *p);
+
+/* --- figures.c --- */
+
+void proxy_render_metrics(const struct proxy *p, struct metrics_text *out);
+uint64_t proxy_resident_bytes(void); /* 0: unknown */
 
 /* --- admin.c --- */
 

@@ -8,6 +8,7 @@
 
 #include "sidecar/proxy/codec.h"
 #include "sidecar/proxy/decide.h"
+#include "sidecar/proxy/tally.h"
 #include "sidecar/proxy/worker.h"
 
 static struct session *session_of(struct endpoint *ep, enum session_side side)
@@ -226,10 +227,11 @@ static void not_http(struct session *s)
     s->sniff = false;
     s->tcp = true;
     if (!config->tcp_fallback_allow)
-        session_refuse(s, TLS_ALERT_ACCESS_DENIED, SESSION_END_REFUSED,
-                       "not HTTP, where rules, limits or headers for HTTP apply");
-    else if (!decide_connection(s->worker->decide, s, words, sizeof words))
-        session_refuse(s, TLS_ALERT_ACCESS_DENIED, SESSION_END_REFUSED, words);
+        (void)snprintf(words, sizeof words, "not HTTP, where rules, limits or headers for HTTP apply");
+    else if (decide_connection(s->worker->decide, s, words, sizeof words))
+        return;
+    tally_blocked(s, !config->tcp_fallback_allow, words);
+    session_refuse(s, TLS_ALERT_ACCESS_DENIED, SESSION_END_REFUSED, words);
 }
 
 /* The first bytes tell what is spoken: who speaks first decides. */
@@ -271,6 +273,9 @@ static void deliver(struct session *s, enum session_side from, const uint8_t *da
                                                 {COUNTER_BYTES_DOWN_IN, COUNTER_BYTES_UP_IN}};
     s->bytes[from] += size;
     counter_add(&s->worker->counters, counters[s->inbound][from], size);
+    if (s->ticket.slot != 0)
+        ledger_add(s->worker->shared->ledger, s->worker->index, &s->ticket,
+                   from == DOWN ? LEDGER_RECEIVED : LEDGER_SENT, size);
     if (s->sniff)
         look(s, from, data, size);
     else

@@ -211,6 +211,8 @@ static const char *needs_restart(const struct proxy *p, const struct config *nex
     const struct config_sidecar *now = &proxy_config(p)->sidecar;
     if (now->workers != next->sidecar.workers)
         return "workers";
+    if (now->peers_tracked != next->sidecar.peers_tracked)
+        return "peers_tracked";
     if (!same_text(now->health.text, next->sidecar.health.text))
         return "health";
     if (!same_addrs(&now->admin, &next->sidecar.admin))

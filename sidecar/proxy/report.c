@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sidecar/proxy/filehash.h"
+#include "sidecar/proxy/tally.h"
 #include "sidecar/proxy/worker.h"
 
 static const struct {
@@ -80,7 +81,7 @@ static bool wanted(const struct session *s, enum session_end end, const char *wh
     return end == SESSION_END_UNTRUSTED || config->sidecar.log_sessions;
 }
 
-void report_session(const struct session *s, enum session_end end, const char *why)
+void report_session(struct session *s, enum session_end end, const char *why)
 {
     struct worker *w = s->worker;
     const struct tls_stream *tls = s->leg[session_tls_side(s)].tls;
@@ -91,6 +92,7 @@ void report_session(const struct session *s, enum session_end end, const char *w
     struct worker_unsaid unsaid;
 
     counter_add(&w->counters, ends[end].counter, 1);
+    tally_end(s, end, why);
     /* Somebody who connected and went without a byte, a probe of the port, is no news. */
     if (end == SESSION_END_CLOSED && s->inbound && tls == NULL && s->bytes[DOWN] + s->bytes[UP] == 0)
         level = LOG_DEBUG;

@@ -6,7 +6,7 @@
 #include "sidecar/proxy/session.h"
 
 /* Before anything of S is released. WHY: in words, or NULL. */
-void report_session(const struct session *s, enum session_end end, const char *why);
+void report_session(struct session *s, enum session_end end, const char *why);
 
 /* A connection to the service or peer did not come about, or is no longer trusted: WHY, while the session of
  * S goes on. */

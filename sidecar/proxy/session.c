@@ -7,6 +7,7 @@
 #include "sidecar/proxy/codec.h"
 #include "sidecar/proxy/pool.h"
 #include "sidecar/proxy/report.h"
+#include "sidecar/proxy/tally.h"
 #include "sidecar/proxy/worker.h"
 
 enum {
@@ -165,6 +166,7 @@ static void leave_worker(struct session *s)
     *s->prev = s->next;
     if (s->next)
         s->next->prev = s->prev;
+    tally_leave(s);
     counter_sub(&w->counters, s->inbound ? COUNTER_OPEN_IN : COUNTER_OPEN_OUT, 1);
     gate_leave(&w->shared->sessions);
     gate_leave(s->gate);

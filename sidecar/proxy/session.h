@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sidecar/admin/ledger.h"
 #include "sidecar/net/addr.h"
 #include "sidecar/net/dial.h"
 #include "sidecar/net/endpoint.h"
@@ -85,6 +86,8 @@ struct session {
     uint64_t deadline;       /* of the state or of the verdict; 0: none */
     uint64_t shake_due;      /* of the up leg's handshake, while it is shaking; 0: none */
     uint64_t bytes[2];       /* payload received, by side */
+    uint64_t handshake_began; /* ns of uv_hrtime(); 0: not yet, or it is over */
+    struct ledger_ticket ticket;
     uint64_t *rule_state;    /* what the rules leave open for requests; heap; HTTP alone */
     const char *rule;        /* that decided last; its snapshot's; NULL: none did */
     const char *rule_body;   /* and what it answers; NULL: the usual */

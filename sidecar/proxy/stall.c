@@ -61,6 +61,12 @@ void stall_note_turn(struct stall *s, uint64_t now, uint64_t ns)
     }
     if (ns > s->longest)
         store(&s->longest, ns);
+    store(&s->busy, s->busy + ns);
+}
+
+uint64_t stall_busy(const struct stall *s)
+{
+    return load(&s->busy);
 }
 
 uint64_t stall_longest(const struct stall *s)

@@ -19,6 +19,7 @@ struct stall {
     uint64_t woken;  /* when it had something to do; 0: not yet */
     uint64_t window_end;
     uint64_t longest, longest_before; /* atomic */
+    uint64_t busy;                    /* atomic: all turns together */
     uint64_t reload;                  /* atomic */
 };
 
@@ -30,6 +31,8 @@ void stall_close(struct stall *stall);
 void stall_note_turn(struct stall *stall, uint64_t now, uint64_t ns);
 /* ns; up to a millisecond more than it was. */
 uint64_t stall_longest(const struct stall *stall);
+
+uint64_t stall_busy(const struct stall *stall); /* ns in turns, all together */
 
 void stall_reload_begins(struct stall *stall);
 /* A piece of the reload's work, done in one go, began at START (uv_hrtime()) and has ended. */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "sidecar/proxy/proxy_private.h"
 #include "sidecar/proxy/tell.h"
@@ -12,18 +10,6 @@ static const char *const states[] = {
     [PROXY_LEAVING] = "leaving",
     [PROXY_DRAINING] = "draining",
 };
-
-/* Bytes in main memory (RSS); 0: unknown. */
-static uint64_t memory_bytes(void)
-{
-    unsigned long long size, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f && fscanf(f, "%llu %llu", &size, &resident) != 2)
-        resident = 0;
-    if (f)
-        (void)fclose(f);
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 static uint64_t sum_of(const struct proxy *p, enum counter id)
 {
@@ -80,7 +66,7 @@ void tell_status(const struct proxy *p, struct json_write *json)
         tell_certificate(json, "own", own->chain[0]);
     else
         json_null(json, "own");
-    json_number(json, "memory_bytes", memory_bytes());
+    json_number(json, "memory_bytes", proxy_resident_bytes());
     json_object(json, "sessions_open");
     json_number(json, "inbound", proxy_sum(p, COUNTER_OPEN_IN));
     json_number(json, "outbound", proxy_sum(p, COUNTER_OPEN_OUT));

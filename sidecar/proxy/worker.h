@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "sidecar/admin/counters.h"
+#include "sidecar/admin/ledger.h"
 #include "sidecar/admin/log.h"
 #include "sidecar/net/endpoint.h"
 #include "sidecar/net/listen.h"
@@ -30,6 +31,7 @@ struct worker_shared {
     struct rules_lru *limits;      /* counters of all rate limits; NULL: no snapshot had any */
     struct quarantine *quarantine; /* NULL: no snapshot had any */
     struct rules_lru *sequences;   /* what certificates have done; NULL: no snapshot had any */
+    struct ledger *ledger;         /* what each certificate of a caller did */
     unsigned workers;
 };
 
@@ -95,6 +97,7 @@ struct worker {
 
     char retry_after[24];       /* of the answer being made */
     uint64_t requests_unlogged; /* since the last that had a line, by log_requests_every */
+    uint64_t entered_at;        /* ms: when a session was last entered anew in the ledger */
 
     /* Lines for refusals: a bucket, and which ones were written lately. */
     double refused_tokens;

@@ -185,7 +185,7 @@ static void recent_lines_are_kept(void **state)
 
 static void counters_add_up_over_threads(void **state)
 {
-    struct counters a = {{0}}, b = {{0}};
+    struct counters a = {0}, b = {0};
     const struct counters *sets[] = {&a, &b};
     struct metrics_text text = {0};
     (void)state;
