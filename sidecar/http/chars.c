@@ -64,6 +64,11 @@ bool http_all(const char *p, size_t n, unsigned bits)
     return true;
 }
 
+bool http_value_ok(struct http_str value)
+{
+    return http_all(value.p, value.n, HTTP_VALUE) && http_trim(value).n == value.n;
+}
+
 bool http_same(struct http_str text, const char *literal)
 {
     size_t i = 0;

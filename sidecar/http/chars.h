@@ -41,6 +41,9 @@ static inline unsigned http_hex(char c)
 /* Whether every byte is of a class in BITS; true if there is none. */
 bool http_all(const char *p, size_t n, unsigned bits);
 
+/* A field's value as HTTP/2 wants it (RFC 9113, 8.2.1), and as nobody reads it differently in HTTP/1.1. */
+bool http_value_ok(struct http_str value);
+
 /* Equal without regard to ASCII case. LITERAL is lower case. */
 bool http_same(struct http_str text, const char *literal);
 bool http_same_str(struct http_str a, struct http_str b);

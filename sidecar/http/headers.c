@@ -146,7 +146,7 @@ bool headers_forbidden(const char *name, size_t size)
 
 bool headers_value_ok(struct http_str value)
 {
-    return http_all(value.p, value.n, HTTP_VALUE) && http_trim(value).n == value.n;
+    return http_value_ok(value);
 }
 
 /* --- plans --- */

@@ -195,13 +195,13 @@ void http2_enter(struct http2_conn *c, const struct http2_sink *sink)
 {
     c->sink = sink;
     http2_tokens_fill(c);
+    http2_linger_age(c);
 }
 
 enum http2_result http2_leave(struct http2_conn *c)
 {
     if (!c->dead) {
         http2_flush_run(c);
-        http2_linger_age(c);
         http2_flow_settle(c);
         if (c->lost_status && c->last_id)
             http2_drain_final(c);

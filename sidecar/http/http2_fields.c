@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sidecar/http/chars.h"
 #include "sidecar/http/http2_private.h"
 
 static const uint8_t *bytes(struct http_str s)
@@ -74,7 +75,7 @@ static bool pseudo(const struct http_field *f, enum http2_section_kind kind, str
 static bool regular(const struct http_field *f, struct http2_section *out)
 {
     if (!nghttp2_check_header_name(bytes(f->name), f->name.n) || f->name.p[0] == ':' ||
-        !nghttp2_check_header_value_rfc9113(bytes(f->value), f->value.n) || of_connection(f))
+        !http_value_ok(f->value) || of_connection(f))
         return false;
     if (HTTP2_IS(f->name, "content-length")) {
         if (out->length >= 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sidecar/http/chars.h"
 #include "sidecar/http/http2_private.h"
 
 struct http2_scratch *http2_scratch_new(const struct http2_limits *limits)
@@ -168,8 +169,7 @@ void http2_list_extend(struct http2_conn *c, const struct http_field *add, size_
     for (size_t i = 0; i < n; i++) {
         const struct http_field *f = &add[i];
         if (!f->drop && f->name.n && f->name.p[0] != ':' &&
-            nghttp2_check_header_name((const uint8_t *)f->name.p, f->name.n) &&
-            nghttp2_check_header_value_rfc9113((const uint8_t *)f->value.p, f->value.n))
+            nghttp2_check_header_name((const uint8_t *)f->name.p, f->name.n) && http_value_ok(f->value))
             http2_list_add(c, f->name, f->value, f->sensitive);
     }
 }

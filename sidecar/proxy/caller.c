@@ -77,8 +77,10 @@ void caller_fill(struct headers_caller *caller, const struct session *s,
     const struct tls_stream *tls = s->leg[DOWN].tls;
     struct tls_peer *peer = tls ? tls_stream_peer(tls) : NULL;
     bool verified = peer && verdict && verdict->status == TLS_TRUSTED;
-    caller->address =
-        s->peer.sa.sa_family == AF_UNSPEC ? "" : net_addr_host_text(&s->peer.sa, address, NET_ADDR_TEXT);
+    bool asked = headers && (headers->plan.x_forwarded_for || headers->plan.forwarded);
+    caller->address = asked && s->peer.sa.sa_family != AF_UNSPEC
+                          ? net_addr_host_text(&s->peer.sa, address, NET_ADDR_TEXT)
+                          : "";
     caller->proto = tls ? "https" : "http";
     caller->identity = verified && headers && headers->plan.forward != 0
                            ? identity_of(peer, s->runtime, headers->config->xfcc_details)
