@@ -7,7 +7,6 @@
 enum {
     GRPC_MESSAGE_MAX = 1024,
     LINGER_BYTES = 128 * 1024,
-    LINGER_MS = 1000,
 };
 
 int http2_grpc_status(int status)
@@ -136,7 +135,7 @@ void http2_linger_frame(struct http2_conn *c, uint32_t id, uint32_t length, bool
 
 void http2_linger_age(struct http2_conn *c)
 {
-    while (c->nlingering && c->sink->now_ms - c->lingering[0].since_ms >= LINGER_MS)
+    while (c->nlingering && c->sink->now_ms - c->lingering[0].since_ms >= HTTP2_LINGER_MS)
         stop(c, 0, true);
 }
 

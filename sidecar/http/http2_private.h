@@ -64,6 +64,7 @@ enum {
     HTTP2_SETTINGS_ENTRIES = 64, /* entries of one SETTINGS; more ends the connection */
     HTTP2_GOAWAY_TEXT = 256,     /* bytes of a GOAWAY's debug data passed on */
     HTTP2_LINGERING = 8,         /* requests that may linger; with one more the oldest is reset */
+    HTTP2_LINGER_MS = 1000,      /* and for how long */
     HTTP2_BOMB = 4,              /* header lists this many times over their limit end the connection */
 };
 #define HTTP2_WINDOW_MAX 0x7fffffff

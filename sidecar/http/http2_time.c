@@ -78,6 +78,11 @@ static uint64_t ack_due(const struct http2_conn *c, const struct http2_patience 
     return patience(t, side, unacked_since(&c->peer[side]));
 }
 
+static uint64_t linger_due(const struct http2_conn *c)
+{
+    return c->nlingering ? after(c->lingering[0].since_ms, HTTP2_LINGER_MS) : 0;
+}
+
 static uint64_t final_due(const struct http2_conn *c)
 {
     if (c->refusing)
@@ -91,7 +96,8 @@ uint64_t http2_due(const struct http2_conn *c, const struct http2_patience *t)
     if (c->dead || c->done)
         return 0;
     uint64_t client = sooner(opening_due(c, t), sooner(partial_due(c, t), ack_due(c, t, HTTP2_DOWN)));
-    return sooner(sooner(client, ack_due(c, t, HTTP2_UP)), sooner(final_due(c), streams_due(c, t)));
+    uint64_t own = sooner(final_due(c), linger_due(c));
+    return sooner(sooner(client, ack_due(c, t, HTTP2_UP)), sooner(own, streams_due(c, t)));
 }
 
 struct sweep {

@@ -126,6 +126,7 @@ static void a_body_is_waited_for_by_the_piece(void **state)
     assert_string_equal(wire_log(w, HTTP2_UP), "RST_STREAM 1 8\n");
     assert_string_equal(wire_ends(w), "1 answered code=0 status=408 grpc=-1 up=5 down=0 user=8\n");
     assert_int_equal(http2_streams(w->conn), 1);
+    assert_true(wait_till(w, &p, 56000)); /* what is left of it lingers */
     assert_true(wait_till(w, &p, 85000));
     assert_int_equal(http2_streams(w->conn), 1);
     wire_free(w);
@@ -222,6 +223,21 @@ static void a_first_request_is_waited_for_a_moment_when_the_service_is_lost(void
     wire_free(w);
 }
 
+/* Nothing else happens on the connection: what was answered is reset all the same. */
+static void an_answered_upload_lingers_for_a_second(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new();
+    wire_hello(w);
+    w->verdict = (struct http2_verdict){.status = 403};
+    wire_headers(w, HTTP2_DOWN, 1, false, WIRE_POST);
+    assert_string_equal(wire_log(w, HTTP2_DOWN), "HEADERS 1 END :status=403 content-length=0\n");
+    assert_true(wait_till(w, &(struct http2_patience){0}, 2000));
+    assert_string_equal(wire_log(w, HTTP2_DOWN), "RST_STREAM 1 0\n");
+    assert_int_equal(http2_due(w->conn, &half_minute), 0);
+    wire_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_response_is_waited_for_by_the_piece),
         cmocka_unit_test(a_slow_reader_is_not_the_services_fault),
         cmocka_unit_test(a_drain_has_its_second_step),
+        cmocka_unit_test(an_answered_upload_lingers_for_a_second),
         cmocka_unit_test(a_first_request_is_waited_for_a_moment_when_the_service_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
