@@ -206,10 +206,10 @@ request.X-Api-Key = "hidden-from-view"'
     # A reload in between does not end it, the time does.
     [ "$(told server /reload -X POST)" = '{"done":true,"generation":2}' ]
     wait_for_log server 'the level is the configuration' 20
-    lines=$(grep -c '"level":"debug"' server.log)
+    said=$(grep -c '"level":"debug"' server.log)
     probe_port
     metric_at_least server 'outrider_connections_accepted_total{direction="inbound"}' 2
-    [ "$(grep -c '"level":"debug"' server.log)" = "$lines" ]
+    [ "$(grep -c '"level":"debug"' server.log)" = "$said" ]
     sed -i 's/^forward = .*/forward = nowhere/' server.conf
     [ "$(status server /reload -X POST)" = 409 ]
     grep -q 'server.conf:[0-9]*:[0-9]*: .*stays' body
