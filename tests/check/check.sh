@@ -83,5 +83,6 @@ step tidy tidy
 step cppcheck cpp_check
 step shellcheck shell_check
 step manifests tests/check/manifests.sh
-echo "$((6 - failed)) passed, $failed failed"
+step prometheus tests/check/prometheus.sh
+echo "$((7 - failed)) passed, $failed failed"
 [ "$failed" = 0 ]
