@@ -13,7 +13,7 @@
 #include "sidecar/proxy/proxy_private.h"
 #include "sidecar/proxy/tell.h"
 
-enum { LIMIT_DEFAULT = 100, SESSIONS_MAX = 20000, EVENTS_MAX = 1000 };
+enum { LIMIT_DEFAULT = 100, SESSIONS_MAX = 20000, EVENTS_MAX = 1000, PEERS_MAX = 1000000 };
 
 /* --- health --- */
 
@@ -209,6 +209,28 @@ static void serve_sessions(struct server_request *request, void *arg)
         tell_sessions(arg, request, limit);
 }
 
+static void serve_peers(struct server_request *request, void *arg)
+{
+    static const char *const ranks[] = {"requests", "connections", "bytes", "refused"};
+    char by[16] = "requests";
+    struct json_write json = {0};
+    uint64_t top;
+    size_t rank = 0;
+    if (!server_query_number(request, "top", 1, PEERS_MAX, LIMIT_DEFAULT, &top))
+        return;
+    (void)server_query(request, "by", by, sizeof by);
+    while (rank < sizeof ranks / sizeof *ranks && strcmp(ranks[rank], by) != 0)
+        rank++;
+    if (rank == sizeof ranks / sizeof *ranks) {
+        server_answer_text(request, 400, "by is connections, requests, bytes or refused\n");
+        return;
+    }
+    json_object(&json, NULL);
+    json.out.failed |= !tell_peers(arg, &json, top, by);
+    json_object_end(&json);
+    tell_answer(request, &json);
+}
+
 static void serve_events(struct server_request *request, void *arg)
 {
     struct json_write json = {0};
@@ -270,6 +292,8 @@ static const struct server_route admin_table[] = {
     {"/status", SERVER_GET, "what it is doing, and all counters", serve_status},
     {"/certs", SERVER_GET, "the own certificate, and who is trusted", serve_certs},
     {"/sessions", SERVER_GET, "open connections, the newest first: ?limit=N", serve_sessions},
+    {"/peers", SERVER_GET,
+     "what each caller's certificate has done: ?top=N&by=requests|connections|bytes|refused", serve_peers},
     {"/rules", SERVER_GET, "rules, limits, lists, and what came of them", serve_rules},
     {"/config", SERVER_GET, "the configuration in service, without secrets", serve_config},
     {"/events", SERVER_GET, "refusals, reloads and what else happened, the newest first: ?limit=N",

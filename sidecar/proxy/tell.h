@@ -23,6 +23,8 @@ void tell_certs(const struct proxy *p, struct json_write *json);
 void tell_rules(const struct proxy *p, struct json_write *json);
 void tell_config(const struct proxy *p, struct json_write *json);
 void tell_quarantine(const struct proxy *p, struct json_write *json);
+/* The TOP certificates BY connections, requests, bytes or refused. False: out of memory. */
+bool tell_peers(const struct proxy *p, struct json_write *json, size_t top, const char *by);
 void tell_events(const struct proxy *p, struct json_write *json, size_t limit);
 
 /* Answers at once. Takes the text over. */

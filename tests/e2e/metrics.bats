@@ -223,3 +223,59 @@ status = 451'
     [ "$(sort codes | uniq -c | tr -s ' ')" = ' 19 200' ]
     [ "$(AS=client2 status_of /)" = 418 ]
 }
+
+@test "/peers: what each certificate did, sorted as asked; who was refused, and why; the rest in one" {
+    SIDECAR="admin = unix:$T/admin.sock
+drain_timeout = 100ms
+drain_delay = 0s"
+    house '' '[rule admin]
+expression = http.request.uri.path eq "/admin"
+[quarantine scanners]
+threshold = 2
+period = 60s
+duration = 60s'
+    for _ in 1 2 3; do [ "$(status_of /)" = 200 ]; done
+    [ "$(AS=client2 status_of /admin)" = 403 ]
+    [ "$(AS=client2 status_of /admin)" = 403 ]
+    AS=stranger call / >/dev/null 2>&1 || true
+    wait_until 3 metric_is server 'outrider_connections_open{direction="inbound"}' 0
+    peers() { curl -sS --max-time 5 --unix-socket admin.sock "http://localhost/peers${1:-}"; }
+    wait_until 3 eval '[ "$(peers | "$PYTHON" -c "import json,sys; print(len(json.load(sys.stdin)[\"peers\"]))")" = 3 ]'
+    peers >all.json
+    peers '?top=1&by=refused' >refused.json
+    CLIENT=$(fingerprint client) CLIENT2=$(fingerprint client2) STRANGER=$(fingerprint stranger) SERIAL=$(serial client) "$PYTHON" - <<'PY'
+import json, os
+def load(name):
+    return json.load(open(name))
+keys = {"subject", "issuer", "serial", "sha256", "sans", "not_before_at", "not_after_at", "key", "verified", "last_inbound",
+        "connections", "open", "requests", "bytes_in", "bytes_out", "blocked", "refused", "first_seen_at", "last_seen_at",
+        "last_reason", "quarantined", "error_at_most"}
+d = load("all.json")
+assert d["capacity"] == 1250 and d["tracked"] == 3, d
+by = {p["sha256"]: p for p in d["peers"]}
+for p in d["peers"]:
+    assert set(p) == keys, set(p) ^ keys
+# Requests decide: three of client's, two of client2's.
+assert [p["sha256"] for p in d["peers"]][:2] == [os.environ["CLIENT"], os.environ["CLIENT2"]]
+c = by[os.environ["CLIENT"]]
+assert c["subject"] == "CN=client,O=Outrider tests" and c["issuer"] == "CN=Test CA,O=Outrider tests", c
+assert c["serial"] == os.environ["SERIAL"] and c["key"] == "EC P-256", c
+assert c["sans"] == ["DNS:client.test", "URI:spiffe://cluster.local/ns/shop/sa/client"], c
+assert c["not_before_at"] == 1577836800 and c["last_inbound"] == "web", c
+assert (c["connections"], c["open"], c["requests"], c["blocked"], c["refused"]) == (3, 0, 3, 0, 0), c
+assert c["bytes_in"] > 0 and c["bytes_out"] > 0 and c["verified"] and c["last_reason"] is None and not c["quarantined"], c
+assert 0 < c["first_seen_at"] <= c["last_seen_at"] and c["error_at_most"] == 0, c
+c = by[os.environ["CLIENT2"]]
+assert (c["requests"], c["blocked"], c["last_reason"], c["quarantined"]) == (2, 2, "rule admin refuses", True), c
+s = by[os.environ["STRANGER"]]
+assert (s["connections"], s["refused"], s["verified"]) == (0, 1, False) and "not trusted" in s["last_reason"], s
+assert set(d["others"]) == {"sha256", "connections", "open", "requests", "bytes_in", "bytes_out", "blocked", "refused"}
+assert d["others"]["sha256"] is None and d["others"]["requests"] == 0
+r = load("refused.json")
+assert [p["sha256"] for p in r["peers"]] == [os.environ["CLIENT2"]], r
+assert r["others"]["requests"] == 3 and r["others"]["refused"] == 1, r["others"]
+PY
+    [ "$(curl -sS --unix-socket admin.sock -o /dev/null -w '%{http_code}' 'http://localhost/peers?by=age')" = 400 ]
+    [ "$(curl -sS --unix-socket admin.sock -o /dev/null -w '%{http_code}' 'http://localhost/peers?top=0')" = 400 ]
+    [ "$(get_status server /peers)" = 404 ]
+}
