@@ -161,15 +161,26 @@ static void request_head(struct http1_conn *c, struct http_str block, const stru
         http1_request_done(c, sink);
 }
 
-/* What no request line begins with need not wait for the end of a line that may never come. */
-static bool may_be_request(struct http_str begun, struct http1_fault *fault)
+/*
+ * What no request line begins with need not wait for the end of a line that may never come. PART is what came
+ * before DATA. A line that ends within its method is left to the line's own check.
+ */
+static bool may_be_request(const struct http1_part *part, const char *data, size_t size,
+                           struct http1_fault *fault)
 {
-    size_t method = 0;
-    while (method < begun.n && http_is(begun.p[method], HTTP_TOKEN))
-        method++;
-    if (method < begun.n && (!method || begun.p[method] != ' '))
-        return refused(fault, 400, "a request line without a method");
-    return true;
+    size_t n = 0;
+    if (part->lines || (part->n && memchr(part->p, ' ', part->n)))
+        return true;
+    bool cr = part->n && part->p[part->n - 1] == '\r';
+    while (!cr && n < size && http_is(data[n], HTTP_TOKEN))
+        n++;
+    if (!cr && n < size && data[n] == '\r') {
+        cr = true;
+        n++;
+    }
+    if (n == size || data[n] == '\n' || (!cr && data[n] == ' ' && (n || part->n)))
+        return true;
+    return refused(fault, 400, "a request line without a method");
 }
 
 size_t http1_request_bytes(struct http1_conn *c, const char *data, size_t size, const struct http1_sink *sink)
@@ -191,13 +202,10 @@ size_t http1_request_bytes(struct http1_conn *c, const char *data, size_t size, 
         }
         fault = (struct http1_fault){400, "a line that does not end in CR LF"};
     }
-    if (!fault.status) {
+    if (!fault.status && may_be_request(&in->part, data, size, &fault)) {
         struct http_str block;
         switch (http1_collect(c, in, HTTP1_REQUEST_HEAD, data, size, &used, &block, &fault)) {
-        case HTTP1_GOT_MORE:
-            if (in->part.lines || may_be_request((struct http_str){in->part.p, in->part.n}, &fault))
-                return used;
-            break;
+        case HTTP1_GOT_MORE: return used;
         case HTTP1_GOT_ALL: request_head(c, block, sink); return used;
         case HTTP1_GOT_BAD: break;
         }

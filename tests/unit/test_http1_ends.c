@@ -357,7 +357,7 @@ static void reusable(void **state)
 static void not_a_request(void **state)
 {
     (void)state;
-    static const char *const begins[] = {"\x16\x03\x01", "\x80", "{\"a\"", "*1\r", " GET", "GET\t/", "a:b"};
+    static const char *const begins[] = {"\x16\x03\x01", "\x80", "{\"a\"", "*1\rx", " GET", "GET\t/", "a:b"};
     for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++) {
         for (size_t step = 1; step < 40; step += 38) {
             struct drive d;
