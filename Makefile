@@ -107,6 +107,15 @@ $(DEPS): deploy/deps/packages.sh deploy/deps/wolfssl.sh deploy/deps/wolfssl.opti
 	@deploy/deps/packages.sh build
 	@prefix=$$(CC=$(CC) deploy/deps/wolfssl.sh) && echo "WOLFSSL := $$prefix" > $@.tmp && mv $@.tmp $@
 
+# What is asked seldom (commands, configuration, what the main thread tells) is compiled for size.
+COLD := $(wildcard config/*.c sidecar/*.c sidecar/proxy/tell*.c sidecar/proxy/policy_lists.c sidecar/proxy/reload.c \
+        $(filter-out %/log.c,$(wildcard sidecar/admin/*.c)) \
+        sidecar/rules/parse*.c sidecar/rules/lexer.c sidecar/rules/print.c sidecar/rules/warn.c \
+        certrotate/cmd*.c certrotate/ca*.c certrotate/show.c certrotate/mint.c certrotate/policy.c certrotate/journal.c)
+ifeq ($(BUILD),release)
+$(COLD:%.c=$(OUT)/%.o): CFLAGS += -Os
+endif
+
 # --- compile and link --------------------------------------------------------------------------------------
 $(OUT)/%.o: %.c $(DEPS)
 	@mkdir -p $(@D)
