@@ -124,20 +124,18 @@ const struct log_field *log_field_find(const char *name)
 void log_schema_print(FILE *out)
 {
     static const char *const types[] = {"text", "number", "boolean"};
-    (void)fputs("# The log\n"
-                "\n"
-                "Written from `sidecar/admin/log_schema.c`; not to be edited. Lines go to standard error, as "
-                "JSON or, with\n"
-                "`log_format = text`, as `TIME LEVEL EVENT: MESSAGE FIELD=VALUE ...`. A field that has no "
-                "value is left out.\n"
-                "What peers sent is escaped: it can neither end a line nor forge a field. Nothing secret is "
-                "ever logged. Who\n"
-                "does not read fast enough loses lines, which are counted; nobody waits for the reader. Of "
-                "equal refusals the\n"
-                "first is logged at once, the others as a count.\n"
-                "\n"
-                "| event | stream | meaning |\n|---|---|---|\n",
-                out);
+    (void)fputs(
+        "# The log\n"
+        "\n"
+        "Written from `sidecar/admin/log_schema.c`; not to be edited. Lines go to standard error, as JSON\n"
+        "or, with `log_format = text`, as `TIME LEVEL EVENT: MESSAGE FIELD=VALUE ...`. A field that has\n"
+        "no value is left out. What peers sent is escaped: it can neither end a line nor forge a field.\n"
+        "Nothing secret is ever logged. Who does not read fast enough loses lines, which are counted;\n"
+        "nobody waits for the reader. Of refusals of one kind (who, where, why) the first ones are\n"
+        "written, the others counted: `log_refused_per_second`.\n"
+        "\n"
+        "| event | stream | meaning |\n|---|---|---|\n",
+        out);
     for (size_t i = 0; i < log_event_count; i++)
         (void)fprintf(out, "| `%s` | %s | %s |\n", log_events[i].name, log_events[i].stream,
                       log_events[i].meaning);
