@@ -10,8 +10,8 @@
 
 #include "pki.h"
 #include "make_cert.h"
-#include "certrotate/crl.h"
-#include "sidecar/tls/trust.h"
+#include "certrotate/der.h"
+#include "sidecar/tls/judged.h"
 
 enum { MADE_MAX = 80 };
 
@@ -72,6 +72,28 @@ static inline struct tls_trust *trust_of(const char *roots, const struct tls_tru
     return trust;
 }
 
+/* Who asks how a verdict came about gets the same verdict, and a path from the leaf to the bundle, or none.
+ */
+static inline void told_the_same(const struct tls_trust *trust, const struct x509_slice *chain, size_t count,
+                                 enum tls_purpose purpose, int64_t now, const struct tls_verdict *v)
+{
+    struct tls_judged judged;
+    struct tls_verdict told = tls_judge_told(trust, chain, count, purpose, now, &judged);
+    bool root = false;
+    assert_int_equal(told.status, v->status);
+    assert_int_equal(told.depth, v->depth);
+    assert_int_equal(told.recheck_at, v->recheck_at);
+    assert_string_equal(told.words, v->words);
+    if (v->status == TLS_TRUSTED)
+        assert_int_equal(judged.count, v->depth + 1);
+    if (judged.count == 0)
+        return;
+    assert_true(v->depth < judged.count && der_same(judged.step[0].cert, chain[0]));
+    for (size_t i = 0; i < tls_trust_count(trust); i++)
+        root |= der_same(judged.step[judged.count - 1].cert, tls_trust_root(trust, i)->der);
+    assert_true(root);
+}
+
 static inline struct tls_verdict judge_by(const struct tls_trust *trust, const char *chain,
                                           enum tls_purpose purpose, int64_t now)
 {
@@ -82,6 +104,7 @@ static inline struct tls_verdict judge_by(const struct tls_trust *trust, const c
     assert_true(strlen(v.words) > 0);
     assert_true(v.status != TLS_TRUSTED || v.recheck_at > now);
     assert_true(!v.revoked_leaf || v.status == TLS_REVOKED);
+    told_the_same(trust, list, n, purpose, now, &v);
     return v;
 }
 

@@ -69,6 +69,29 @@ static void test_revoked_leaf(void **state)
     tls_trust_unref(trust);
 }
 
+/* What is told of the way to a verdict: each certificate on it, and what its issuer's list says. */
+static void test_told(void **state)
+{
+    (void)state;
+    struct x509_slice chain[2];
+    struct tls_judged judged;
+    struct tls_trust *trust = trust_with_crls("root", "root intermediate", REJECT);
+    certs("leaf_revoked intermediate", chain, 2);
+    struct tls_verdict v = tls_judge_told(trust, chain, 2, TLS_PURPOSE_CLIENT, PKI_NOW, &judged);
+    assert_int_equal(v.status, TLS_REVOKED);
+    assert_int_equal(judged.count, 3);
+    assert_true(der_same(judged.step[1].cert, cert("intermediate")));
+    assert_true(judged.step[0].crl_known && judged.step[1].crl_known && !judged.step[2].crl_known);
+    assert_int_equal(judged.step[0].crl, CRL_REVOKED);
+    assert_string_equal(crl_reason_name(judged.step[0].hit.reason), "keyCompromise");
+    assert_int_equal(judged.step[1].crl, CRL_GOOD);
+    certs("leaf_root2 intermediate", chain, 2);
+    v = tls_judge_told(trust, chain, 2, TLS_PURPOSE_CLIENT, PKI_NOW, &judged);
+    assert_int_equal(v.status, TLS_ISSUER_UNKNOWN);
+    assert_int_equal(judged.count, 0);
+    tls_trust_unref(trust);
+}
+
 /* REVOKED comes before all else, but the leaf is "only revoked" when nothing else is wrong. */
 static void test_revoked_and_more(void **state)
 {
@@ -197,9 +220,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, clean)
     const struct CMUnitTest tests[] = {
-        T(test_revoked_leaf),         T(test_revoked_and_more),
-        T(test_revoked_intermediate), T(test_lists_count_as_signatures),
-        T(test_missing_crl_policies), T(test_expired_crl_policies),
+        T(test_revoked_leaf),
+        T(test_told),
+        T(test_revoked_and_more),
+        T(test_revoked_intermediate),
+        T(test_lists_count_as_signatures),
+        T(test_missing_crl_policies),
+        T(test_expired_crl_policies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
