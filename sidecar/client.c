@@ -146,6 +146,22 @@ fail:
     return -1;
 }
 
+pid_t client_process(const struct client_place *place)
+{
+    char error[CLIENT_ERROR];
+    struct ucred who = {0};
+    socklen_t size = sizeof who;
+    if (place->at->kind != CONFIG_ADDR_UNIX)
+        return 0;
+    int fd = open_connection(place->at, now_ms() + 1000, error);
+    if (fd < 0)
+        return 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+        who.pid = 0;
+    (void)close(fd);
+    return who.pid;
+}
+
 static bool send_request(int fd, const struct config_addr *at, const char *method, const char *target,
                          int64_t until, char error[CLIENT_ERROR])
 {

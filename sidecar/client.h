@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "config/config.h"
 
@@ -27,6 +28,9 @@ struct client_place {
 bool client_find(const char *address, const char *config, struct client_place *place,
                  char error[CLIENT_ERROR]) __attribute__((warn_unused_result));
 void client_place_free(struct client_place *place);
+
+/* Process number of who listens there; 0: it is not known, as over TCP or from another PID namespace. */
+pid_t client_process(const struct client_place *place);
 
 struct client_answer {
     int status;

@@ -108,12 +108,38 @@ static uint64_t now_ms(void)
 
 /* --- by the admin socket --- */
 
+/* By a descriptor, so that it cannot become another process meanwhile. -1: ERRNO. */
+static int process_open(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static bool process_ends(int process, uint64_t until)
+{
+    struct pollfd end = {.fd = process, .events = POLLIN};
+    uint64_t now = now_ms();
+    return poll(&end, 1, until > now ? (int)(until - now) : 0) == 1;
+}
+
 /* timeout_seconds of the answer, rounded up. */
 static uint64_t timeout_of(const struct client_answer *answer)
 {
     static const char key[] = "\"timeout_seconds\":";
     const char *at = strstr(answer->body, key);
     return at ? strtoull(at + sizeof key - 1, NULL, 10) + 1 : 0;
+}
+
+static bool socket_goes(const struct client_place *place, uint64_t until)
+{
+    struct client_answer answer;
+    char error[CLIENT_ERROR];
+    while (client_ask(place, "GET", "/healthz", ASK_MS, &answer, error)) {
+        client_answer_free(&answer);
+        if (now_ms() >= until)
+            return false;
+        (void)poll(NULL, 0, POLL_MS);
+    }
+    return true;
 }
 
 static int drain_by_socket(const struct options *o)
@@ -123,6 +149,8 @@ static int drain_by_socket(const struct options *o)
     char error[CLIENT_ERROR];
     if (!client_find(o->admin, o->config, &place, error))
         return complain(FAILED, error);
+    pid_t pid = client_process(&place);
+    int process = pid > 0 ? process_open(pid) : -1;
     int status = DONE;
     if (!client_ask(&place, "POST", "/drain", ASK_MS, &answer, error)) {
         status = complain(FAILED, error);
@@ -133,15 +161,17 @@ static int drain_by_socket(const struct options *o)
     uint64_t seconds = o->timeout ? o->timeout : timeout_of(&answer) + GRACE_S;
     uint64_t until = now_ms() + seconds * 1000;
     client_answer_free(&answer);
-    /* Its socket goes with it. */
-    while (status == DONE && o->wait && client_ask(&place, "GET", "/healthz", ASK_MS, &answer, error)) {
-        client_answer_free(&answer);
-        if (now_ms() >= until)
-            status = complain(CUT, "it has not ended in time");
-        else
-            (void)poll(NULL, 0, POLL_MS);
-    }
+    if (status != DONE || !o->wait)
+        goto done;
+    if (process < 0) /* its socket goes with it */
+        status = socket_goes(&place, until) ? DONE : CUT;
+    else
+        status = process_ends(process, until) ? DONE : CUT;
+    if (status == CUT)
+        (void)complain(CUT, "it has not ended in time");
 done:
+    if (process >= 0)
+        (void)close(process);
     client_place_free(&place);
     return status;
 }
@@ -160,9 +190,7 @@ static bool is_sidecar(pid_t pid)
 
 static int drain_by_pid(const struct options *o)
 {
-    /* Held by a descriptor, so that it cannot become another process in between. */
-    int fd = (int)syscall(SYS_pidfd_open, o->pid, 0);
-    struct pollfd end = {.fd = fd, .events = POLLIN};
+    int fd = process_open(o->pid);
     int status = DONE;
     if (fd < 0)
         return complain(FAILED, strerror(errno));
@@ -170,7 +198,7 @@ static int drain_by_pid(const struct options *o)
         status = complain(FAILED, "that process is not this program");
     else if (syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0) != 0)
         status = complain(FAILED, strerror(errno));
-    else if (o->wait && poll(&end, 1, (int)(o->timeout ? o->timeout : WAIT_S) * 1000) != 1)
+    else if (o->wait && !process_ends(fd, now_ms() + (o->timeout ? o->timeout : WAIT_S) * 1000))
         status = complain(CUT, "it has not ended in time");
     (void)close(fd);
     return status;

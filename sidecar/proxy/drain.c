@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <signal.h>
+
 #include "sidecar/proxy/proxy_private.h"
 
 enum {
@@ -21,6 +23,10 @@ void proxy_stop(struct proxy *p)
     uv_close((uv_handle_t *)&p->sigterm, NULL);
     uv_close((uv_handle_t *)&p->sigint, NULL);
     uv_close((uv_handle_t *)&p->sighup, NULL);
+    /* It ends well, whatever is sent meanwhile. */
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
     uv_close((uv_handle_t *)&p->timer, NULL);
     uv_close((uv_handle_t *)&p->beat, NULL);
     uv_close((uv_handle_t *)&p->log_timer, NULL);
