@@ -171,8 +171,8 @@ static void judge_service(struct session *s)
     enum config_on_untrusted how = s->runtime->snapshot->config->tls.on_untrusted;
     enum tls_alert alert;
     char why[320] = "";
-    if (!session_has_service(s) || leg->in_end) {
-        keep(s); /* a handshake that is not over is judged when it is */
+    if (leg->in_end) {
+        keep(s);
         return;
     }
     if (is_admitted(s, &alert, why, sizeof why)) {
@@ -226,6 +226,10 @@ void session_judge(struct session *s)
         return;
     }
     move_to(s, runtime, index);
+    if (!s->inbound && s->codec && !session_has_service(s)) {
+        keep(s); /* a handshake that is not over is judged when it is */
+        return;
+    }
     if (!s->inbound && s->codec && s->codec->kind == CODEC_HTTP1) {
         judge_service(s);
         return;

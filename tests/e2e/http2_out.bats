@@ -136,3 +136,31 @@ handshake_timeout = 1s'
     [ "$status" != 124 ]
     wait_for_log client 'the client said nothing'
 }
+
+@test "a reload while the peer shakes hands is nothing to the request that waits" {
+    peer
+    ports OUT
+    config client <<INI
+[tls]
+directory = $PKI/client
+on_untrusted = close
+[outbound web]
+listen = 127.0.0.1:$OUT
+connect = 127.0.0.1:$PEER
+server_name = server.test
+protocol = http
+INI
+    start_sidecar client
+    kill -STOP "$(pid_of server)" # connects, and says nothing
+    out /hello --http2-prior-knowledge >answer 2>&1 &
+    caller=$!
+    wait_until 5 connected "$PEER"
+    kill -HUP "$(pid_of client)"
+    wait_for_log client SIGHUP
+    sleep 0.3
+    kill -CONT "$(pid_of server)"
+    wait "$caller" || true
+    cat answer
+    [ "$(cat answer)" = hello ]
+}
+connected() { [ -n "$(ss -Htn state established "dport = :$1")" ]; }
