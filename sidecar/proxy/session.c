@@ -230,7 +230,7 @@ void session_drop_service(struct session *s)
 
 /* Until when the pool may keep the up leg; 0: not at all. What arrived with what ended the session and was
  * not looked at is in tls.in still. */
-static uint64_t poolable_until(const struct session *s)
+static uint64_t poolable_until(struct session *s)
 {
     const struct leg *leg = &s->leg[UP];
     const struct worker *w = s->worker;
@@ -247,7 +247,10 @@ static uint64_t poolable_until(const struct session *s)
                  tls_stream_rests(leg->tls) && w->tls.in_size == 0;
     uint64_t most = codec_keep_alive(s->codec);
     uint64_t idle = most < config->pool_idle ? most : config->pool_idle;
-    return clean && config->pool_size != 0 && idle != 0 ? now + idle : 0;
+    /* Its trust may have ended while [tls] on_untrusted let the last request finish. */
+    char why[320];
+    bool wanted = clean && config->pool_size != 0 && idle != 0 && session_admits_service(s, why, sizeof why);
+    return wanted ? now + idle : 0;
 }
 
 void session_leave_service(struct session *s)

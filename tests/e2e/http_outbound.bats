@@ -239,13 +239,13 @@ allow_san = spiffe://cluster.local/ns/shop/sa/server"
 }
 served() { [ "$(code /k)" = 200 ]; }
 
-@test "a peer whose certificate runs out while its connection lies idle" {
-    # By hand: a certificate that ends in a few seconds.
+# soon_peer SECONDS: the peer with a certificate that runs out then, at $UNTIL.
+soon_peer() {
     mkdir pki
     cp "$PKI/ca.crt" "$PKI/ca.key" pki/
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout pki/soon.key -subj /CN=soon -out soon.csr 2>/dev/null
     printf 'subjectAltName=DNS:server.test\nextendedKeyUsage=serverAuth\n' >ext
-    until=$(($(date +%s) + 6 * OUTRIDER_PATIENCE))
+    UNTIL=$(($(date +%s) + $1 * OUTRIDER_PATIENCE))
     mkdir ca && : >ca/index && echo 7001 >ca/serial
     cat >ca.cnf <<CNF
 [ca]
@@ -260,16 +260,35 @@ policy = p
 commonName = supplied
 CNF
     openssl ca -batch -config ca.cnf -cert "$PKI/ca.crt" -keyfile "$PKI/ca.key" -in soon.csr -extfile ext -notext \
-        -startdate 20200101000000Z -enddate "$(date -u -d "@$until" +%Y%m%d%H%M%SZ)" -out pki/soon.crt 2>err || cat err
+        -startdate 20200101000000Z -enddate "$(date -u -d "@$UNTIL" +%Y%m%d%H%M%SZ)" -out pki/soon.crt 2>err || cat err
     ports PEER
     PKI=$T/pki spawn service "$PYTHON" "$BATS_TEST_DIRNAME/http_service.py" "$PEER" soon
     wait_until 5 listening "$PEER"
+}
+
+@test "a peer whose certificate runs out while its connection lies idle" {
+    soon_peer 6
     outbound 'pool_idle = 10m'
     [ "$(code /k)" = 200 ]
     wait_until 5 idle_is 1
     wait_until 10 closed_at_least untrusted 1
-    [ "$(date +%s)" -ge "$until" ]
+    [ "$(date +%s)" -ge "$UNTIL" ]
     grep -q '"event":"upstream".*expired' client.log
+}
+
+@test "a peer whose certificate runs out while it answers: who is let finish leaves no connection behind" {
+    local how
+    for how in drain keep; do
+        rm -rf pki ca
+        soon_peer 4
+        TLS="on_untrusted = $how" outbound 'pool_idle = 10m'
+        [ "$(code "/slow?$((6000 * OUTRIDER_PATIENCE))")" = 200 ]
+        [ "$(date +%s)" -gt "$UNTIL" ]
+        [ "$(idle)" = 0 ]
+        [ "$(code /k)" = 502 ]
+        stop_client
+        stop service
+    done
 }
 
 @test "what failed is told: refused, no such name, no answer, TLS; as text and as JSON" {
