@@ -454,7 +454,7 @@ void server_answer(struct server_request *request, const struct server_answer *a
         return;
     }
     v->state = VISIT_ANSWER;
-    if (v->server->held + answer->size > SERVER_HELD_MAX) {
+    if (answer->size > SERVER_SMALL && v->server->held + answer->size > SERVER_HELD_MAX) {
         static const char busy[] = "too many answers wait for their readers\n";
         if (answer->owned)
             free((void *)(uintptr_t)answer->body);

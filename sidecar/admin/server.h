@@ -20,7 +20,8 @@
 enum {
     SERVER_CONNECTIONS = 64,
     SERVER_HEAD_MAX = 8192,     /* bytes of a request's head */
-    SERVER_HELD_MAX = 64 << 20, /* bytes of answers at once */
+    SERVER_HELD_MAX = 64 << 20, /* bytes of answers at once; a small one, as of health, is always given */
+    SERVER_SMALL = 4096,
     SERVER_REQUEST_TIME = 5000, /* ms for a request to come, whole */
     SERVER_IDLE_TIME = 75000,   /* ms between requests */
     SERVER_STILL_TIME = 10000,  /* ms in which a client takes nothing of its answer */

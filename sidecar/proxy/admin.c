@@ -14,6 +14,7 @@
 #include "sidecar/proxy/tell.h"
 
 enum { LIMIT_DEFAULT = 100, SESSIONS_MAX = 20000, EVENTS_MAX = 1000, PEERS_MAX = 1000000 };
+enum { SCRAPINGS_MAX = 4 }; /* at once: each holds up to SCRAPE_MAX of each service, for whoever may ask */
 
 /* --- health --- */
 
@@ -61,13 +62,14 @@ static void answer_metrics(struct server_request *request, struct metrics_text *
 /* A scrape of the services under way for a request. */
 struct scraping {
     struct server_request *request;
-    const struct proxy *proxy;
+    struct proxy *proxy;
     struct scrape *scrape;
 };
 
 static void scraping_cancel(void *arg)
 {
     struct scraping *scraping = arg;
+    scraping->proxy->scrapings--;
     scrape_cancel(scraping->scrape);
     free(scraping);
 }
@@ -75,6 +77,7 @@ static void scraping_cancel(void *arg)
 static void on_scraped(void *arg, struct metrics_text *text)
 {
     struct scraping *scraping = arg;
+    scraping->proxy->scrapings--;
     proxy_render_metrics(scraping->proxy, text);
     answer_metrics(scraping->request, text);
     free(scraping);
@@ -92,11 +95,16 @@ static void serve_metrics(struct server_request *request, void *arg)
         answer_metrics(request, &out);
         return;
     }
+    if (p->scrapings >= SCRAPINGS_MAX) {
+        server_answer_text(request, 503, "others ask for the service's figures, too\n");
+        return;
+    }
     struct scraping *scraping = calloc(1, sizeof *scraping);
     if (scraping == NULL) {
         server_answer_text(request, 500, "out of memory\n");
         return;
     }
+    p->scrapings++;
     scraping->request = request;
     scraping->proxy = p;
     server_later(request, scraping_cancel, scraping);

@@ -41,6 +41,7 @@ struct proxy {
     struct gather_hub *hub;
     struct endpoint_io probe_io; /* of probes of the service */
     bool probe_io_open;
+    unsigned scrapings; /* requests for /metrics that wait for a service */
     int64_t started_at; /* seconds since 1970 */
     struct watch *config_watch;
     uint64_t config_hash;
