@@ -173,8 +173,9 @@ static void see(void *arg, const struct quarantine_entry *entry)
     json_object(q->json, NULL);
     json_text(q->json, "quarantine", entry->rule);
     json_text(q->json, "sha256", sha256);
-    json_signed(q->json, "since_at", q->wall - (int64_t)((q->now - entry->since) / 1000));
-    json_signed(q->json, "until_at", q->wall + (int64_t)((entry->until - q->now + 999) / 1000));
+    /* The clock of the worker that put it there may be a moment ahead of ours. */
+    json_signed(q->json, "since_at", q->wall + ((int64_t)entry->since - (int64_t)q->now) / 1000);
+    json_signed(q->json, "until_at", q->wall + ((int64_t)entry->until - (int64_t)q->now + 999) / 1000);
     json_number(q->json, "noted", entry->noted);
     json_object_end(q->json);
 }

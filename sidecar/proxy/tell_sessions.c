@@ -27,9 +27,9 @@ struct part {
 };
 
 static const char *const states[] = {
-    [SESSION_PREFACE] = "preface", [SESSION_HELLO] = "hello",   [SESSION_HANDSHAKE] = "handshake",
-    [SESSION_CONNECT] = "connect", [SESSION_RELAY] = "relay",   [SESSION_FLUSH] = "flush",
-    [SESSION_LINGER] = "linger",   [SESSION_CLOSED] = "closed",
+    [SESSION_PREFACE] = "preface",     [SESSION_SNIFF] = "sniff",     [SESSION_HELLO] = "hello",
+    [SESSION_HANDSHAKE] = "handshake", [SESSION_CONNECT] = "connect", [SESSION_RELAY] = "relay",
+    [SESSION_FLUSH] = "flush",         [SESSION_LINGER] = "linger",   [SESSION_CLOSED] = "closed",
 };
 
 static const char *protocol_of(const struct session *s)

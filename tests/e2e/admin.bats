@@ -123,6 +123,13 @@ request.X-Api-Key = "hidden-from-view"'
     value_is server sessions 'a["sessions"][0]["tls"]["version"], a["sessions"][0]["tls"]["sni"]' "('TLSv1.3', 'server.test')"
     value_is client sessions '[a["sessions"][0][k] for k in ("direction", "destination", "verified")]' "['outbound', '127.0.0.1:$IN', True]"
     value_is server sessions 'a["sessions"][0]["sha256"]' "$(openssl x509 -in "$PKI/client.crt" -noout -fingerprint -sha256 | sed 's/.*=//;s/://g' | tr A-F a-f)"
+    # One that has said nothing yet, where HTTP is expected.
+    ports QUIET
+    printf '[outbound quiet]\nlisten = 127.0.0.1:%s\nconnect = 127.0.0.1:%s\nserver_name = server.test\nprotocol = http\n' "$QUIET" "$IN" >>client.conf
+    kill -HUP "$(pid_of client)"
+    wait_until 5 listening "$QUIET"
+    spawn quiet "$OUTRIDER_TOOLS/tcp" --connect "$QUIET" --end hold
+    wait_until 5 value_is client sessions '[s["state"] for s in a["sessions"] if s["section"] == "quiet"]' "['sniff']"
 }
 
 @test "config: what is in service, without secrets, and accepted again" {
