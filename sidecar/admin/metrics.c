@@ -176,7 +176,7 @@ static unsigned quality(const char *params, size_t size)
         if (p[0] != ';' || strncasecmp(p + 1 + strspn(p + 1, " \t"), "q=", 2) != 0)
             continue;
         double q = strtod(p + 1 + strspn(p + 1, " \t") + 2, NULL);
-        return q <= 0 ? 0 : q >= 1 ? 1000 : (unsigned)(q * 1000);
+        return !(q > 0) ? 0 : q >= 1 ? 1000 : (unsigned)(q * 1000); /* "nan" is none */
     }
     return 1000;
 }

@@ -77,12 +77,15 @@ static struct line *add_line(struct peer_lines *lines, const char *name)
     return &lines->line[lines->count++];
 }
 
-/* Strangers choose their own names: they are of the others. */
+static const char other[] = "other";
+
+/* Strangers choose their own names: they are of the others, as is who is called like them. */
 static void see(void *arg, const struct ledger_view *view)
 {
     struct peer_lines *lines = arg;
-    struct line *line = view->verified ? line_of(lines, view->identity.name) : NULL;
-    if (line == NULL && view->verified)
+    bool named = view->verified && strcmp(view->identity.name, other) != 0;
+    struct line *line = named ? line_of(lines, view->identity.name) : NULL;
+    if (line == NULL && named)
         line = add_line(lines, view->identity.name);
     if (line) {
         add(line->count, view->fresh);
@@ -91,7 +94,7 @@ static void see(void *arg, const struct ledger_view *view)
     }
     add(lines->others, view->fresh);
     uint64_t weight = events(view->count);
-    if (!view->verified || lines->most == 0 || weight <= lines->next_weight)
+    if (!named || lines->most == 0 || weight <= lines->next_weight)
         return;
     char *copy = strdup(view->identity.name);
     if (copy == NULL)
@@ -158,6 +161,6 @@ void peer_lines_render(const struct peer_lines *lines, struct metrics_text *out)
         metrics_family(out, families[f]);
         for (size_t i = 0; i < lines->count; i++)
             metrics_integer(out, "caller", lines->line[i].name, figure(lines->line[i].count, families[f]));
-        metrics_integer(out, "caller", "other", figure(lines->others, families[f]));
+        metrics_integer(out, "caller", other, figure(lines->others, families[f]));
     }
 }

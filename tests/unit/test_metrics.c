@@ -116,6 +116,7 @@ static void the_accept_header_chooses(void **state)
         {"application/openmetrics-textual", false},
         {",,,;;;q=,", false},
         {"application/openmetrics-text;q=;version=", false},
+        {"application/openmetrics-text;q=nan", false},
         {"application/openmetrics-text; q", true},
         {"application/openmetrics-text;", true},
     };
@@ -164,6 +165,17 @@ static void the_busiest_callers_have_a_line_each(void **state)
     has_not(&out, "spiffe://c");
     has_not(&out, "evil");
     free(out.text);
+    /* One whose name is that of the others' line does not make a second one of it. */
+    struct ledger_ticket sly = enter(l, 6, "other", true);
+    struct peer_lines *few = peer_lines_new();
+    out = render(few, l, 16);
+    ledger_add(l, 0, &sly, LEDGER_REQUESTS, 9);
+    free(out.text);
+    out = render(few, l, 16);
+    has(&out, "outrider_caller_requests_total{caller=\"other\"} 9\n");
+    has_not(&out, "outrider_caller_requests_total{caller=\"other\"} 0\n");
+    free(out.text);
+    peer_lines_free(few);
     /* A successor of A, with another certificate, goes on in its line. */
     struct ledger_ticket a2 = enter(l, 5, "spiffe://a", true);
     ledger_add(l, 0, &a2, LEDGER_REQUESTS, 10);
