@@ -99,6 +99,12 @@ bool ledger_look(struct ledger *ledger, uint32_t slot, uint32_t owner,
 void ledger_others(struct ledger *ledger, bool take, uint64_t count[LEDGER_COUNTS],
                    uint64_t fresh[LEDGER_COUNTS]);
 
+/* Connections open, of a view's counts. They are summed one after the other while workers count on. */
+static inline uint64_t ledger_open(const uint64_t count[LEDGER_COUNTS])
+{
+    return count[LEDGER_OPENED] > count[LEDGER_CLOSED] ? count[LEDGER_OPENED] - count[LEDGER_CLOSED] : 0;
+}
+
 struct ledger_stats {
     size_t capacity, tracked;            /* known ones */
     size_t stranger_capacity, strangers; /* and the rest */

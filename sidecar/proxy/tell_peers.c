@@ -68,7 +68,7 @@ static int more_first(const void *a, const void *b)
 static void counts(struct json_write *json, const uint64_t count[LEDGER_COUNTS])
 {
     json_number(json, "connections", count[LEDGER_CONNECTIONS]);
-    json_number(json, "open", count[LEDGER_OPENED] - count[LEDGER_CLOSED]);
+    json_number(json, "open", ledger_open(count));
     json_number(json, "requests", count[LEDGER_REQUESTS]);
     json_number(json, "bytes_in", count[LEDGER_RECEIVED]);
     json_number(json, "bytes_out", count[LEDGER_SENT]);

@@ -230,6 +230,16 @@ static void check_texts(void *arg, const struct ledger_view *view)
     assert_string_equal(view->reason, "because");
 }
 
+/* One that began and ended while the two were summed: nobody is told of 2^64 - 1 open ones. */
+static void open_ones_are_never_fewer_than_none(void **state)
+{
+    uint64_t count[LEDGER_COUNTS] = {[LEDGER_OPENED] = 7, [LEDGER_CLOSED] = 5};
+    (void)state;
+    assert_int_equal(ledger_open(count), 2);
+    count[LEDGER_CLOSED] = 8;
+    assert_int_equal(ledger_open(count), 0);
+}
+
 static void one_can_be_looked_at(void **state)
 {
     struct ledger *l = ledger_new(16, 1);
@@ -304,6 +314,7 @@ int main(void)
         cmocka_unit_test(strangers_do_not_push_out_the_known),
         cmocka_unit_test(who_causes_many_events_is_kept_and_errors_are_bounded),
         cmocka_unit_test(long_texts_are_cut),
+        cmocka_unit_test(open_ones_are_never_fewer_than_none),
         cmocka_unit_test(one_can_be_looked_at),
         cmocka_unit_test(nothing_is_lost_among_threads),
     };
