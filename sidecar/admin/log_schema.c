@@ -77,7 +77,7 @@ const struct log_field log_fields[] = {
     {"outcome", LOG_TYPE_TEXT, "request blocked", "What became of the request."},
     {"why", LOG_TYPE_TEXT, "request blocked", "The same in words."},
     {"decision", LOG_TYPE_TEXT, "request blocked",
-     "`pass`, or which kind of section refused it: `rule`, `ratelimit`, `quarantine`, `sequence`."},
+     "`pass`, or what refused it: a `rule`, `ratelimit`, `quarantine` or `sequence`, its `host` or `path`."},
     {"request_id", LOG_TYPE_TEXT, "request blocked", "Its `X-Request-Id`, as it came or was made."},
     {"traceparent", LOG_TYPE_TEXT, "request blocked",
      "Its `traceparent`, likewise, where that is well-formed."},

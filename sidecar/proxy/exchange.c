@@ -164,11 +164,13 @@ static bool by_quarantine(struct ask *a, const struct session *s)
     return false;
 }
 
+static const char by_default[] = "[rules] default";
+
 static bool by_connection(struct ask *a, const struct session *s)
 {
     if (s->verdict != RULESET_REFUSE)
         return true;
-    a->exchange->rule = s->rule;
+    a->exchange->rule = s->rule ? s->rule : by_default;
     a->exchange->by = s->rule ? BY_RULE : BY_DEFAULT;
     answer(a, s->rule_status ? (int)s->rule_status : 403, s->rule_body);
     return false;
@@ -186,8 +188,7 @@ static bool by_rules(struct ask *a, struct decide *d, const struct session *s)
     decide_note(s, policy->rules, &decision);
     if (decision.verdict != RULESET_REFUSE)
         return true;
-    a->exchange->rule =
-        decision.rule >= 0 ? ruleset_name(policy->rules, (size_t)decision.rule) : "[rules] default";
+    a->exchange->rule = decision.rule >= 0 ? ruleset_name(policy->rules, (size_t)decision.rule) : by_default;
     a->exchange->by = decision.rule >= 0 ? BY_RULE : BY_DEFAULT;
     answer(a, decision.status ? (int)decision.status : 403, decision.body);
     return false;
@@ -590,8 +591,8 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
                    [BY_RATELIMIT] = {COUNTER_REQUESTS_LIMITED, "ratelimit"},
                    [BY_QUARANTINE] = {COUNTER_REQUESTS_QUARANTINE, "quarantine"},
                    [BY_SEQUENCE] = {COUNTER_REQUESTS_SEQUENCE, "sequence"},
-                   [BY_HOST] = {COUNTER_REQUESTS_HOST, ""},
-                   [BY_PATH] = {COUNTER_REQUESTS_PATH, ""}};
+                   [BY_HOST] = {COUNTER_REQUESTS_HOST, "host"},
+                   [BY_PATH] = {COUNTER_REQUESTS_PATH, "path"}};
     if (e)
         histogram_add(&w->counters, s->inbound ? HISTOGRAM_REQUEST_IN : HISTOGRAM_REQUEST_OUT,
                       uv_hrtime() - e->began);
@@ -614,7 +615,7 @@ static void tell(struct codec *c, struct exchange *e, const struct told *t)
     if (e) {
         log_text(&line, refused[e->by].key, e->rule);
         log_text(&line, "step", e->step);
-        log_text(&line, "decision", e->rule ? refused[e->by].key : "pass");
+        log_text(&line, "decision", e->by != BY_NONE ? refused[e->by].key : "pass");
     }
     if (t->grpc_status >= 0)
         log_number(&line, "grpc_status", (uint64_t)t->grpc_status);

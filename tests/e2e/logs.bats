@@ -53,6 +53,7 @@ protocol = tcp
 listen = 127.0.0.1:$PORT
 forward = 127.0.0.1:$SERVICE
 protocol = http
+client_auth = request
 [rule out]
 expression = cf.tls_client_auth.cert_subject_dn contains "client2"
 inbound = web
@@ -71,6 +72,9 @@ INI
     # The thirty of one caller and one rule are ten lines at most; the metrics have all of them.
     [ "$(events blocked)" -le 10 ]
     metric_is server 'outrider_requests_refused_total{by="rule"}' 30
+    # Where no rule speaks, it is the default that refuses.
+    [ "$(curl -sk --max-time 5 -o out -w '%{http_code}' "https://127.0.0.1:$PORT/")" = 403 ]
+    wait_for_log server '"event":"blocked".*"rule":"\[rules\] default"'
 }
 
 @test "a flood of one kind is counted, and hides no other" {
