@@ -281,7 +281,7 @@ CNF
     for how in drain keep; do
         rm -rf pki ca
         soon_peer 4
-        TLS="on_untrusted = $how" outbound 'pool_idle = 10m'
+        TLS=$'trust_grace = 10m\non_untrusted = '$how outbound 'pool_idle = 10m'
         [ "$(code "/slow?$((6000 * OUTRIDER_PATIENCE))")" = 200 ]
         [ "$(date +%s)" -gt "$UNTIL" ]
         [ "$(idle)" = 0 ]
