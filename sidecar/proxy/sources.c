@@ -170,9 +170,3 @@ bool sources_failing(const struct sources *all, size_t index)
 {
     return all->source[index].follow && follow_stats(all->source[index].follow).failing;
 }
-
-void sources_poke(struct sources *all)
-{
-    for (size_t i = 0; i < all->count; i++)
-        follow_poke(all->source[i].follow);
-}

@@ -44,6 +44,5 @@ struct credentials *const *sources_credentials(const struct sources *sources);
 bool sources_complete(const struct sources *sources);
 /* Whether what is on disk now can be used. */
 bool sources_failing(const struct sources *sources, size_t index);
-void sources_poke(struct sources *sources); /* reads again */
 
 #endif

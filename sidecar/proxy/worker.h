@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A worker: one thread, one loop, its own listeners, sessions, peers and counters; nothing shared on the hot
- * path. The main thread speaks to it through worker_adopt(), worker_drain() and worker_stop().
+ * path. The main thread speaks to it through worker_adopt(), worker_close_listeners(), worker_ask() and
+ * worker_stop().
  */
 #ifndef SIDECAR_PROXY_WORKER_H
 #define SIDECAR_PROXY_WORKER_H

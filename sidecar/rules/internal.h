@@ -238,7 +238,6 @@ enum arg_want { ARG_ANY, ARG_REGEX };
 bool parse_arg(struct parser *p, enum arg_want want, struct node **node);
 
 struct node *parse_node(struct parser *p, enum node_kind kind, uint32_t type, size_t at, size_t end);
-const char *node_describe(const struct node *node); /* "a field", "a string" ... */
 
 /* Compiles and keeps a regex for the program; PATTERN_AT is where it stands. */
 const struct regex *parse_regex(struct parser *p, struct rules_bytes pattern, size_t at, size_t length,

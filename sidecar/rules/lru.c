@@ -208,14 +208,6 @@ void rules_lru_unlock(struct rules_lru *lru, const uint64_t key[2])
     unlock(shard_of(lru, key));
 }
 
-void rules_lru_remove(struct rules_lru *lru, const uint64_t key[2])
-{
-    struct shard *shard = shard_of(lru, key);
-    uint32_t number = find(lru, shard, key);
-    if (number)
-        drop(lru, shard, number);
-}
-
 void rules_lru_each(struct rules_lru *lru, bool (*visit)(void *arg, void *payload), void *arg)
 {
     for (size_t i = 0; i < lru->shards; i++) {

@@ -25,9 +25,6 @@ void rules_lru_free(struct rules_lru *lru);
 void *rules_lru_lock(struct rules_lru *lru, const uint64_t key[2], bool make);
 void rules_lru_unlock(struct rules_lru *lru, const uint64_t key[2]);
 
-/* Takes the entry away; between lock and unlock. */
-void rules_lru_remove(struct rules_lru *lru, const uint64_t key[2]);
-
 /* Visits every entry, the shard locked; an entry is taken away where VISIT returns false. */
 void rules_lru_each(struct rules_lru *lru, bool (*visit)(void *arg, void *payload), void *arg);
 

@@ -203,17 +203,7 @@ uint8_t rules_program_phases(const struct rules_program *program)
     return program->phases;
 }
 
-bool rules_program_uses(const struct rules_program *program, unsigned field)
-{
-    return field < RULES_FIELDS_MAX && program->fields[field / 64] >> field % 64 & 1;
-}
-
 const char *rules_program_text(const struct rules_program *program)
 {
     return program->text;
-}
-
-size_t rules_program_memory(const struct rules_program *program)
-{
-    return sizeof *program + program->arena.memory + program->regex_memory;
 }

@@ -162,11 +162,6 @@ size_t ratelimit_plan_count(const struct ratelimit_plan *plan)
     return plan->count;
 }
 
-uint8_t ratelimit_plan_phases(const struct ratelimit_plan *plan)
-{
-    return plan->needs.phases;
-}
-
 bool ratelimit_plan_uses(const struct ratelimit_plan *plan, unsigned field)
 {
     return needs_has(&plan->needs, field);

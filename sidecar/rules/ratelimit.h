@@ -58,7 +58,6 @@ bool ratelimits_add(struct ratelimits *limits, const struct rules_env *env,
 const struct ratelimit_plan *ratelimits_plan(struct ratelimits *limits, const char *inbound)
     __attribute__((warn_unused_result));
 size_t ratelimit_plan_count(const struct ratelimit_plan *plan);
-uint8_t ratelimit_plan_phases(const struct ratelimit_plan *plan);
 bool ratelimit_plan_uses(const struct ratelimit_plan *plan, unsigned field);
 
 size_t ratelimits_count(const struct ratelimits *limits);

@@ -138,12 +138,10 @@ struct rules_program *rules_compile_key(const struct rules_env *env, const char 
 
 void rules_free(struct rules_program *program);
 
-/* The type it gives (RULES_BOOL for a filter); the phases, and the number of the fields it uses. */
+/* The type it gives (RULES_BOOL for a filter); the phases of the fields it uses. */
 uint32_t rules_program_type(const struct rules_program *program);
 uint8_t rules_program_phases(const struct rules_program *program);
-bool rules_program_uses(const struct rules_program *program, unsigned field);
 const char *rules_program_text(const struct rules_program *program); /* as given; zero-terminated */
-size_t rules_program_memory(const struct rules_program *program);    /* bytes held */
 
 /* The program as canonical text, which compiles to the same program. Heap memory, or NULL without memory. */
 char *rules_program_print(const struct rules_program *program, size_t *size)

@@ -23,7 +23,8 @@ enum { TLS_TICKET_SECRET_SIZE = 32 };
 
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 
-/* Own identity: borrowed, copied by tls_ctx_new(). The key is PKCS#8 or traditional DER, unencrypted. */
+/* Own identity: borrowed, copied by tls_ctx_new_server() and tls_ctx_new_client(). The key is PKCS#8 or
+ * traditional DER, unencrypted. */
 struct tls_credentials {
     const struct tls_der *chain; /* leaf first; empty: present none */
     size_t chain_count;
