@@ -41,7 +41,7 @@ struct ledger {
     size_t slots;           /* and slot 0, of those without one */
     struct slot **slot;     /* made when first used, then kept */
     uint32_t *owner;        /* atomic */
-    struct counts **counts; /* by worker and slot */
+    struct counts **counts; /* by worker and slot; NULL until the first certificate comes */
     struct set known, strangers;
     uint64_t gone[LEDGER_COUNTS];  /* what former owners counted */
     uint64_t taken[LEDGER_COUNTS]; /* of the others' sum */
@@ -77,12 +77,9 @@ struct ledger *ledger_new(size_t capacity, unsigned workers)
     l->slot = calloc(l->slots + 1, sizeof(struct slot *));
     l->owner = calloc(l->slots + 1, sizeof *l->owner);
     l->counts = calloc(workers, sizeof(struct counts *));
+    l->workers = workers;
     bool good = l->slot && l->owner && l->counts && set_init(&l->known, 1, capacity) &&
                 set_init(&l->strangers, (uint32_t)capacity + 1, strangers);
-    for (; good && l->workers < workers; l->workers++) {
-        l->counts[l->workers] = calloc(l->slots + 1, sizeof(struct counts));
-        good = l->counts[l->workers] != NULL;
-    }
     if (good)
         return l;
     ledger_free(l);
@@ -119,8 +116,20 @@ static uint64_t sum_of(const struct ledger *l, uint32_t number, enum ledger_coun
 {
     uint64_t sum = 0;
     for (unsigned i = 0; i < l->workers; i++)
-        sum += load(&l->counts[i][number].count[what]);
+        sum += l->counts[i] ? load(&l->counts[i][number].count[what]) : 0;
     return sum;
+}
+
+/* Room for counts, which a sidecar that nobody calls does without. Who counts has had a ticket by then. */
+static bool make_room(struct ledger *l)
+{
+    bool good = true;
+    for (unsigned i = 0; good && i < l->workers; i++) {
+        if (l->counts[i] == NULL)
+            l->counts[i] = calloc(l->slots + 1, sizeof(struct counts));
+        good = l->counts[i] != NULL;
+    }
+    return good;
 }
 
 /* Since the owner came. */
@@ -289,7 +298,7 @@ static uint32_t make_slot(struct ledger *l, struct set *set, const struct ledger
                           int64_t now)
 {
     size_t size = text_size(identity);
-    char *text = malloc(size);
+    char *text = make_room(l) ? malloc(size) : NULL;
     uint32_t number = text ? free_slot(l, set) : NONE;
     if (number == NONE) {
         free(text);
@@ -354,7 +363,10 @@ bool ledger_holds(const struct ledger *l, const struct ledger_ticket *ticket)
 void ledger_add(struct ledger *l, unsigned worker, const struct ledger_ticket *ticket, enum ledger_count what,
                 uint64_t n)
 {
-    uint64_t *count = &l->counts[worker][ledger_holds(l, ticket) ? ticket->slot : NONE].count[what];
+    struct counts *counts = l->counts[worker];
+    if (counts == NULL) /* memory ran out before there was a ticket */
+        return;
+    uint64_t *count = &counts[ledger_holds(l, ticket) ? ticket->slot : NONE].count[what];
     __atomic_store_n(count, *count + n, __ATOMIC_RELAXED);
 }
 
