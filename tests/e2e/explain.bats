@@ -164,3 +164,13 @@ INI
     run "$OUTRIDER_BIN/sidecar" explain --help
     [ "$status" = 0 ]
 }
+
+@test "a certificate's words are shown so that no terminal obeys them, or shows others" {
+    inbound
+    # ESC, the C1 code for the same, what turns text around.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout sly.key -out sly.crt -days 1 -utf8 \
+        -subj $'/CN=a\u202etxt\u009b2J\x1b[2Jb' 2>err || cat err
+    explain 3 sly.crt
+    says 'CN=a\E2\80\AEtxt\C2\9B2J\1B[2Jb'
+    [[ $output != *[$'\x1b\u202e\u009b']* ]]
+}
