@@ -235,7 +235,7 @@ void decide_words(const struct facts *f, const struct ruleset_decision *decision
                        f->peer ? "no rule lets it pass" : "no certificate presented");
 }
 
-bool decide_connection(struct decide *d, struct session *s, char *words, size_t size)
+bool decide_connection(struct decide *d, struct session *s, bool live, char *words, size_t size)
 {
     const struct snapshot *snapshot = s->runtime->snapshot;
     const struct proxy_policy *policy = snapshot->shared->policy;
@@ -273,7 +273,7 @@ bool decide_connection(struct decide *d, struct session *s, char *words, size_t 
         return true;
     }
     decide_words(&d->facts, &decision, s->rule, words, size);
-    if (final)
+    if (final && !live)
         decide_refused(s);
     return false;
 }

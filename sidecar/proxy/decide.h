@@ -32,9 +32,10 @@ void decide_prepare(struct decide *d, const struct session *s);
 
 /*
  * Decides about the connection of S, which is inbound and admitted by TLS, and leaves in it what its requests
- * need (rule_state, verdict). False: it is refused, and S->rule names by which rule; WORDS says it.
+ * need (rule_state, verdict). False: it is refused, and S->rule names by which rule; WORDS says it. LIVE: it
+ * was let in before, so that a refusal now is no offence of its caller (decide_refused()).
  */
-bool decide_connection(struct decide *d, struct session *s, char *words, size_t size);
+bool decide_connection(struct decide *d, struct session *s, bool live, char *words, size_t size);
 
 /* Why DECISION, by RULE or (NULL) the default, refuses the connection of FACTS. */
 void decide_words(const struct facts *facts, const struct ruleset_decision *decision, const char *rule,

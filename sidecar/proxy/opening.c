@@ -362,7 +362,7 @@ static void keep_decrypted(struct session *s)
 static bool rules_admit(struct session *s)
 {
     char words[320];
-    if (decide_connection(s->worker->decide, s, words, sizeof words) || session_is_http(s))
+    if (decide_connection(s->worker->decide, s, false, words, sizeof words) || session_is_http(s))
         return true;
     tally_blocked(s, false, words);
     if (s->leg[DOWN].tls)

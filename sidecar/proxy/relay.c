@@ -228,7 +228,7 @@ static void not_http(struct session *s)
     s->tcp = true;
     if (!config->tcp_fallback_allow)
         (void)snprintf(words, sizeof words, "not HTTP, where rules, limits or headers for HTTP apply");
-    else if (decide_connection(s->worker->decide, s, words, sizeof words))
+    else if (decide_connection(s->worker->decide, s, false, words, sizeof words))
         return;
     tally_blocked(s, !config->tcp_fallback_allow, words);
     session_refuse(s, TLS_ALERT_ACCESS_DENIED, SESSION_END_REFUSED, words);

@@ -95,7 +95,7 @@ static bool judge_by_rules(struct session *s)
                 CONFIG_ON_UNTRUSTED_DRAIN);
         return false;
     }
-    if (decide_connection(s->worker->decide, s, words, sizeof words))
+    if (decide_connection(s->worker->decide, s, true, words, sizeof words))
         return true;
     if (http) {
         if (s->codec)

@@ -166,3 +166,36 @@ INI
     echo two >client2.fifo
     wait_until 5 grep -q two client2.out
 }
+
+@test "a rule that comes to refuse live connections is no offence of their caller" {
+    ports IN API SERVICE WEB
+    echo_service "$SERVICE"
+    spawn web python3 -m http.server "$WEB" --bind 127.0.0.1 --directory "$T"
+    wait_until 5 listening "$WEB"
+    config server <<INI
+[inbound tcp]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+[inbound web]
+listen = 127.0.0.1:$API
+forward = 127.0.0.1:$WEB
+protocol = http
+[quarantine scanners]
+threshold = 3
+period = 60s
+duration = 1h
+INI
+    start_sidecar server
+    mkfifo held.in
+    "$OUTRIDER_TOOLS/load" hold --connect "$IN" --ca "$PKI/ca.crt" --cert "$PKI/client.crt" --key "$PKI/client.key" \
+        --connections 6 --seconds 30 <>held.in >held.out 2>held.log 3>&- &
+    echo $! >held.pid
+    STARTED+=(held)
+    wait_until 5 metric_is server 'outrider_connections_open{direction="inbound"}' 6
+    printf '[rule out]\ninbound = tcp\nexpression = cf.tls_client_auth.cert_verified\n' >>server.conf
+    kill -HUP "$(pid_of server)"
+    wait_until 5 metric_at_least server 'outrider_rule_acted_total{rule="out"}' 6
+    [ "$(IN=$API ask client '')" = 200 ]
+    metric_is server 'outrider_table_entries{table="quarantine"}' 0
+}
