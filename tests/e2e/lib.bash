@@ -80,7 +80,7 @@ free_port() {
     local p tries
     mkdir -p "$OUTRIDER_RUN/ports"
     for tries in {1..2000}; do
-        p=$((OUTRIDER_PORTS + RANDOM % 1000))
+        p=$((OUTRIDER_PORTS + RANDOM % (32000 - OUTRIDER_PORTS))) # below the ephemeral ones
         if mkdir "$OUTRIDER_RUN/ports/$p" 2>/dev/null && [ -z "$(ss -Hltn "sport = :$p")" ]; then
             echo $p
             return 0
