@@ -14,6 +14,7 @@ import re
 import resource
 import subprocess
 import sys
+import threading
 import time
 
 import proxies
@@ -21,7 +22,7 @@ import scene
 from proxies import CORE_LOAD, CORE_PROXY, CORES, PEERS, TICKS, free_port, pinned, wait_port
 
 GIB, MIB = 1 << 30, 1 << 20
-STARTS, DISTINCT = 5, 1000
+STARTS, DISTINCT, LOOKS = 5, 1000, 6
 HEADERS = ["User-Agent: shop/2.1", "Accept: */*", "Accept-Encoding: gzip", "X-Request-Id: 4c1d0a"]
 LUA = """done = function(s, l, r)
     local e = s.errors
@@ -36,7 +37,7 @@ class Bench:
         self.args = args
         self.seconds = float(os.environ.get("BENCH_SECONDS", "2"))
         self.rounds = int(os.environ.get("BENCH_ROUNDS", "3"))
-        self.parts = os.environ.get("BENCH_PARTS", "memory tcp http sizes").split()
+        self.parts = os.environ.get("BENCH_PARTS", "memory tcp http watched sizes").split()
         self.values = {}  # proxy -> figure -> list over the rounds
         self.notes = []
         self.processes = []
@@ -208,6 +209,36 @@ class Bench:
         for proxy in all_proxies:
             self.paced(proxy.name, proxy, max(reached) / 2)
 
+    # --- being looked at
+
+    def watched(self, proxy):
+        """CPU per request while nobody looks, while it is scraped and its status page is open, and with log_level = debug."""
+        per_request = lambda r: r["cpu"] * 1e6 / r["done"] if r else None
+        for n in range(LOOKS):
+            for look in ("calm", "seen", "debug") if n % 2 else ("debug", "seen", "calm"):
+                stop = threading.Event()
+                watcher = threading.Thread(target=self.watch, args=(proxy, stop))
+                if look == "seen":
+                    watcher.start()
+                if look == "debug":
+                    proxy.order("POST", "/log?level=debug&for=1h")
+                value = per_request(self.wrk(proxy))
+                stop.set()
+                if look == "seen":
+                    watcher.join()
+                if look == "debug":
+                    proxy.order("POST", "/log?level=warn&for=1h")
+                if value:
+                    self.note("sidecar", "watch_" + look, value)
+
+    @staticmethod
+    def watch(proxy, stop):
+        """What Prometheus and a browser with the status page ask for, once a second."""
+        while not stop.is_set():
+            for path in ("/metrics", "/status", "/peers", "/sessions", "/rules", "/events", "/certs", "/quarantine"):
+                proxy.order("GET", path)
+            stop.wait(1)
+
     # --- memory and start
 
     def hold(self, proxy, count, *options):
@@ -308,7 +339,8 @@ class Bench:
         http = make("http", ["sidecar", "haproxy", "nginx"], self.http_service)
         http2 = make("h2", ["sidecar", "haproxy", "nginx"], self.http2_service)
         two = make("two", ["sidecar"], self.echo_service, cores=(0, 1)) if CORES > 1 else []
-        groups = [tcp, http, http2, two]
+        watched = make("watched", ["sidecar"], self.http_service)
+        groups = [tcp, http, http2, two, watched]
         try:
             if "memory" in self.parts:
                 for proxy in tcp:
@@ -340,6 +372,11 @@ class Bench:
                         self.http2(proxy)
                     self.say(f"{where}: at half load")
                     self.half_load(turn(http))
+            if "watched" in self.parts:
+                self.start(watched)
+                for proxy in watched:
+                    self.say("being looked at")
+                    self.watched(proxy)
             if "sizes" in self.parts:
                 self.sizes()
         finally:
@@ -371,7 +408,7 @@ def main():
             },
             f, indent=1,
         )
-    return 1 if not bench.values and {"memory", "tcp", "http", "sizes"} & set(bench.parts) else 0
+    return 1 if not bench.values and {"memory", "tcp", "http", "watched", "sizes"} & set(bench.parts) else 0
 
 
 if __name__ == "__main__":

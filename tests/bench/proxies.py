@@ -51,7 +51,7 @@ class Proxy:
 
     def __init__(self, name, command, config, work, kind, cores=(CORE_PROXY,), **facts):
         self.name, self.work, self.kind, self.cores = name, work, kind, cores
-        self.http = kind in ("http", "h2")
+        self.http = kind in ("http", "h2", "watched")
         self.__dict__.update(facts)
         self.port = free_port()
         self.folder = os.path.join(work, f"{kind}-{name}")
@@ -92,6 +92,18 @@ class Proxy:
             except subprocess.TimeoutExpired:
                 pass
         self.process = None
+
+    def order(self, method, target):
+        """Asks a sidecar over its admin socket."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(self.folder + "/admin")
+            s.sendall(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            answer = b""
+            while piece := s.recv(65536):
+                answer += piece
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"{target}: {answer[:100]}")
 
     def pids(self):
         """The process that was started and its descendants."""
@@ -149,6 +161,7 @@ log_level = warn
 log_requests = false
 log_sessions = false
 max_connections = 0
+{f"admin = unix:{p.folder}/admin" if p.kind == "watched" else ""}
 [tls]
 directory = {p.work}/pki/server
 ciphers = TLS_AES_128_GCM_SHA256

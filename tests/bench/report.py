@@ -143,6 +143,9 @@ def goals(found):
     for part in ("p50", "p99"):
         ratio = found.ratio("added_" + part)
         below(f"added latency at half load, {part}", "<= 0.7 x best peer", ratio and 1 / ratio, 0.7, "{:.2f} x")
+    for caption, key in (("while it is scraped and its status page is open", "seen"), ("with log_level = debug", "debug")):
+        calm, seen = get("watch_calm"), get("watch_" + key)
+        below(f"CPU per HTTP/1.1 request {caption}", "<= 1.01 x", calm and seen and seen / calm, 1.01, "{:.3f} x")
     below("memory at start", "< 4 MiB", get("rss_start"), 4, "{:.1f} MiB")
     below("memory per idle connection", "<= 6,000 bytes", get("idle_5000"), 6000, "{:,.0f} bytes")
     at_least("memory per idle connection", "idle_5000", 4)

@@ -6,7 +6,7 @@
 #
 #   BENCH_SECONDS  length of one measurement (2)       BENCH_ROUNDS  how often each is repeated (3)
 #   BENCH_ONLY     names of proxies, space-separated: only these
-#   BENCH_PARTS    of: memory tcp http sizes rules reload (all)
+#   BENCH_PARTS    of: memory tcp http watched sizes rules reload (all)
 #   BENCH_PUBLISH  not empty: the README's figures and plot are replaced by these
 #
 # reload: what reloads cost a sidecar with thousands of live sessions, see reload.py.
@@ -14,7 +14,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$here/../../build/bench
-export BENCH_PARTS="${BENCH_PARTS:-memory tcp http sizes rules reload}"
+export BENCH_PARTS="${BENCH_PARTS:-memory tcp http watched sizes rules reload}"
 "$here/../../deploy/deps/packages.sh" bench
 work=$(mktemp -d "${TMPDIR:-/tmp}/outrider-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
