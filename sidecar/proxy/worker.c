@@ -40,6 +40,8 @@ void worker_timer_update(struct worker *w)
         (void)uv_timer_start(&w->timer, on_timer, in, 0);
 }
 
+static void start_sweep(struct worker *w);
+
 static void on_sweep(uv_idle_t *sweep)
 {
     struct worker *w = sweep->data;
@@ -50,16 +52,25 @@ static void on_sweep(uv_idle_t *sweep)
         session_judge(s);
     }
     stall_reload_worked(&w->stall, start);
-    if (w->sweep_at == NULL)
-        (void)uv_idle_stop(sweep);
+    if (w->sweep_at)
+        return;
+    (void)uv_idle_stop(sweep);
+    if (w->sweep_again)
+        start_sweep(w);
 }
 
-/* Judges every live session, a slice a turn; those that come meanwhile are judged when they come. */
+/*
+ * Judges every live session, a slice a turn; those that come meanwhile are judged when they come. A sweep
+ * that is under way is finished first, so that changes without end cannot keep the last from their turn.
+ */
 static void start_sweep(struct worker *w)
 {
-    w->recheck_at = 0;
     if (w->pool)
         pool_judge(w->pool);
+    w->sweep_again = w->sweep_at != NULL;
+    if (w->sweep_again)
+        return;
+    w->recheck_at = 0;
     w->sweep_at = w->sessions;
     if (w->sweep_at)
         (void)uv_idle_start(&w->sweep, on_sweep);

@@ -90,6 +90,7 @@ struct worker {
     struct session *sessions; /* newest first */
     uint64_t session_count;   /* since the start */
     struct session *sweep_at; /* next to be judged */
+    bool sweep_again;         /* something has changed since it began */
     struct session *ask_at;   /* next to be told of */
     struct gather_part *asked;
     uint64_t quarantine_changes; /* that live sessions were judged by */

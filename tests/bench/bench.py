@@ -213,6 +213,8 @@ class Bench:
 
     def watched(self, proxy):
         """CPU per request while nobody looks, while it is scraped and its status page is open, and with log_level = debug."""
+        while not os.path.exists(proxy.folder + "/admin"):
+            time.sleep(0.01)
         per_request = lambda r: r["cpu"] * 1e6 / r["done"] if r else None
         for n in range(LOOKS):
             for look in ("calm", "seen", "debug") if n % 2 else ("debug", "seen", "calm"):
