@@ -236,6 +236,8 @@ static const char *compile_uri(struct span text)
         return "a character that no URI may contain";
     if (has(uri.scheme, '*') || has(uri.authority, '*'))
         return "* may stand only in the path of a URI";
+    if (is_dots(uri.authority))
+        return "a . or .. in place of the authority of a URI";
     if (uri.path.n == 0 || (uri.path.n == 1 && uri.path.p[0] == '/'))
         return NULL;
     if (has(uri.path, '*') && (has(uri.path, '?') || has(uri.path, '#')))

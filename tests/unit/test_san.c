@@ -269,6 +269,8 @@ static void test_bad_patterns(void **state)
     bad("spiffe://td/ns//x", "empty segment");
     bad("spiffe://td/ns/", "empty segment");
     bad("spiffe://td/ns/../x", "..");
+    bad("spiffe://../ns/shop/*", "authority");
+    bad("spiffe://./x", "authority");
     bad("spiffe://td/ns/.", "..");
     bad("spiffe://td/ns/*?x", "no query");
     bad("spiffe://td/ns/\\x41", "character");
