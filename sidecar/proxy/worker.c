@@ -65,12 +65,13 @@ static void on_sweep(uv_idle_t *sweep)
  */
 static void start_sweep(struct worker *w)
 {
+    w->sweep_again = w->sweep_at != NULL;
+    if (!w->sweep_again)
+        w->recheck_at = 0; /* whoever is judged says anew when to judge it again */
     if (w->pool)
         pool_judge(w->pool);
-    w->sweep_again = w->sweep_at != NULL;
     if (w->sweep_again)
         return;
-    w->recheck_at = 0;
     w->sweep_at = w->sessions;
     if (w->sweep_at)
         (void)uv_idle_start(&w->sweep, on_sweep);
