@@ -273,7 +273,7 @@ CNF
     wait_until 5 idle_is 1
     wait_until 10 closed_at_least untrusted 1
     [ "$(date +%s)" -ge "$UNTIL" ]
-    grep -q '"event":"upstream".*expired' client.log
+    wait_for_log client '"event":"upstream".*expired'
 }
 
 @test "a peer whose certificate runs out while it answers: who is let finish leaves no connection behind" {
@@ -330,7 +330,7 @@ time.sleep(60)"
     run get_local /k -w '%{http_code}'
     [ "$output" = "the TLS handshake with the service failed
 502" ]
-    grep -q 'elsewhere.test' client.log
+    wait_for_log client 'elsewhere.test'
     stop_client
     ports SILENT
     spawn silent "$PYTHON" -c "
