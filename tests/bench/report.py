@@ -91,7 +91,7 @@ class Found:
 
 def machine(found):
     b = found.bench
-    return (f"{b['date']}, {b['cores']} cores of {b['cpu']}, Linux {b['kernel']}; {b['seconds']:g} s each, medians of {b['rounds']} "
+    return (f"{b['date']}, {b['cores']} cores of {b['cpu']}; {b['seconds']:g} s each, medians of {b['rounds']} "
             "rounds; peers as Debian has them.")
 
 
