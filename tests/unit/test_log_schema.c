@@ -14,6 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "reference.h"
 #include "sidecar/admin/log_schema.h"
 
 #define REFERENCE "sidecar/admin/log.md"
@@ -179,19 +180,11 @@ static void the_reference_is_current(void **state)
 {
     (void)state;
     char *text = NULL;
-    size_t size, have;
+    size_t size;
     FILE *out = open_memstream(&text, &size);
     log_schema_print(out);
     fclose(out);
-    if (getenv("OUTRIDER_REGENERATE")) {
-        out = fopen(REFERENCE, "w");
-        assert_non_null(out);
-        fputs(text, out);
-        fclose(out);
-    }
-    char *reference = read_whole(REFERENCE, &have);
-    assert_string_equal(reference, text);
-    free(reference);
+    reference_is(REFERENCE, text);
     free(text);
 }
 
