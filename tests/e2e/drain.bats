@@ -24,10 +24,10 @@ INI
     start_sidecar server
 }
 drain() { run "$OUTRIDER_BIN/sidecar" drain "$@"; echo "$output"; }
-ended_well() { # it has closed its sockets by now, so its end is near; and it is a good one
+ended_well() { # it has ended by now, and well
     local pid
     pid=$(pid_of server)
-    wait_until 2 gone_or_zombie "$pid"
+    gone_or_zombie "$pid"
     wait "$pid"
     killed_sidecar server
 }
