@@ -103,9 +103,6 @@ static void stop(struct http2_conn *c, unsigned i, bool reset)
 
 static void linger(struct http2_conn *c, const struct http2_stream *st)
 {
-    /* The connection ends now: a reset would only keep clients from reading what they were told. */
-    if (c->dead)
-        return;
     /* Without window it may wait for ever. */
     if (http2_flow_left(c, st, HTTP2_DOWN) <= 0) {
         http2_reset(c, HTTP2_DOWN, st->id, HTTP2_NO_ERROR);
