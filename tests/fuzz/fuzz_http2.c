@@ -137,7 +137,7 @@ static bool play(const struct step *s, unsigned n, bool apart, struct wire_bytes
         enum http2_result result = HTTP2_MORE;
         switch (s[i].kind) {
         case FEED:
-            if (!apart)
+            if (!apart && s[i].bytes.n > 0)
                 wire_feed(w, s[i].side, s[i].bytes.p, s[i].bytes.n);
             for (size_t k = 0; apart && k < s[i].bytes.n && !w->closed; k++)
                 wire_feed(w, s[i].side, s[i].bytes.p + k, 1);
