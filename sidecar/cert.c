@@ -7,14 +7,9 @@
 #include <time.h>
 
 #include "sidecar/proxy/tell.h"
+#include "sidecar/top_text.h"
 
 enum { TEXT = 512, DATE = 40 };
-
-void cert_put(FILE *out, const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        (void)putc(*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0) ? '?' : *p, out);
-}
 
 static void date_text(int64_t at, char out[DATE])
 {
@@ -34,7 +29,7 @@ static void digest_text(struct tls_der der, char out[TEXT])
 static void line(FILE *out, int indent, const char *label, const char *text)
 {
     (void)fprintf(out, "%*s%-9s ", indent, "", label);
-    cert_put(out, *text ? text : "(none)");
+    top_text_print(out, *text ? text : "(none)");
     (void)putc('\n', out);
 }
 
@@ -112,7 +107,7 @@ void cert_print_path(FILE *out, int indent, const struct tls_judged *judged)
         const struct tls_judged_step *step = &judged->step[i];
         subject_of(step->cert, text);
         (void)fprintf(out, "%*s%s", indent, "", i ? "issued by " : "");
-        cert_put(out, text);
+        top_text_print(out, text);
         (void)fputs(i + 1 == judged->count ? ", of the CA bundle" : "", out);
         if (step->crl_known) {
             crl_words(step, text);

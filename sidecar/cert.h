@@ -8,9 +8,6 @@
 #include "sidecar/admin/json_write.h"
 #include "sidecar/tls/judged.h"
 
-/* TEXT with what could upset a terminal as "?". */
-void cert_put(FILE *out, const char *text);
-
 /* One certificate in some lines, each behind INDENT blanks. */
 void cert_print(FILE *out, int indent, struct tls_der der, int64_t now);
 

@@ -264,6 +264,8 @@ bool client_ask(const struct client_place *place, const char *method, const char
     if (fd >= 0)
         (void)close(fd);
     answer->status = reading.parser.status_code;
+    while (answer->size && answer->body[answer->size - 1] == '\n')
+        answer->body[--answer->size] = '\0';
     if (!good)
         client_answer_free(answer);
     return good;

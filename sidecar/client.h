@@ -34,7 +34,7 @@ pid_t client_process(const struct client_place *place);
 
 struct client_answer {
     int status;
-    char *body; /* SIZE bytes and a zero byte; never NULL after an answer */
+    char *body; /* SIZE bytes and a zero byte, without line ends behind; never NULL after an answer */
     size_t size;
 };
 

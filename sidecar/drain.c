@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "sidecar/client.h"
+#include "sidecar/top_text.h"
 
 enum { ASK_MS = 5000, POLL_MS = 100, GRACE_S = 5, WAIT_S = 3600, DONE = 0, FAILED = 1, USAGE = 2, CUT = 3 };
 
@@ -95,7 +96,9 @@ static int options_read(struct options *o, int argc, char **argv)
 
 static int complain(int status, const char *words)
 {
-    (void)fprintf(stderr, "sidecar drain: %s\n", words);
+    (void)fputs("sidecar drain: ", stderr);
+    top_text_print(stderr, words); /* perhaps what another process answered */
+    (void)fputc('\n', stderr);
     return status;
 }
 

@@ -14,6 +14,7 @@
 #include "sidecar/offline.h"
 #include "sidecar/proxy/decide.h"
 #include "sidecar/proxy/tell.h"
+#include "sidecar/top_text.h"
 
 enum { FILE_MAX = 1 << 20, ACCEPTED = 0, UNUSABLE = 1, USAGE = 2, NOT_ACCEPTED = 3 };
 
@@ -239,14 +240,14 @@ static void print_finding(struct explain *e, const struct finding *f)
     (void)printf("%s %s, judged by %s%s%s\n", f->inbound ? "inbound" : "outbound", f->name,
                  f->ca ? "[ca " : "[tls]", f->ca ? f->ca : "", f->ca ? "]" : "");
     (void)fputs("  trust     ", stdout);
-    cert_put(stdout, f->verdict.words);
+    top_text_print(stdout, f->verdict.words);
     (void)putchar('\n');
     cert_print_path(stdout, 12, &f->judged);
     print_names(e, f);
     if (f->admitted && f->inbound)
         print_decision(e, f);
     (void)fputs(f->accepted ? "  accepted" : "  not accepted: ", stdout);
-    cert_put(stdout, f->accepted ? "" : f->words);
+    top_text_print(stdout, f->accepted ? "" : f->words);
     (void)putchar('\n');
 }
 

@@ -11,6 +11,7 @@
 #include "sidecar/cert.h"
 #include "sidecar/probing.h"
 #include "sidecar/proxy/tell.h"
+#include "sidecar/top_text.h"
 
 enum { TIMEOUT = 5000, WAIT = 500, ALPN_MAX = 8, HOST_MAX = 253, MS_MAX = 600000 };
 
@@ -149,7 +150,7 @@ static void print_peer(const struct probing *p)
         cert_print(stdout, 2, p->peer->chain[i], now);
     }
     step("trust", 0);
-    cert_put(stdout, p->verdict.words);
+    top_text_print(stdout, p->verdict.words);
     (void)putchar('\n');
     cert_print_path(stdout, 25, &p->judged);
     step("name", 0);
@@ -220,7 +221,7 @@ static void print_words(const struct probing *p)
         (void)puts(p->info.ticket ? "given: sessions may be resumed" : "none given");
     }
     (void)printf("%s%s", probing_result_name(p->result), *p->words ? ": " : "");
-    cert_put(stdout, p->words);
+    top_text_print(stdout, p->words);
     (void)putchar('\n');
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sidecar/client.h"
+#include "sidecar/top_text.h"
 #include "sidecar/top_view.h"
 
 enum { TIMEOUT = 2000 /* ms for an answer */, ONCE_WIDTH = 160, PARTS = 4, TARGET_SIZE = 64 };
@@ -251,7 +252,9 @@ static int once(struct top *top)
         ask_all(top);
     }
     if (top->view.trouble) {
-        (void)fprintf(stderr, "sidecar top: %s\n", top->trouble);
+        (void)fputs("sidecar top: ", stderr);
+        top_text_print(stderr, top->trouble);
+        (void)fputc('\n', stderr);
         return 1;
     }
     top->view.plain = true;

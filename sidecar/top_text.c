@@ -2,7 +2,6 @@
 #include "sidecar/top_text.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 struct range {
@@ -116,6 +115,14 @@ void top_text_put(struct rules_buffer *out, const char *text, size_t cells, bool
     }
     if (cut || !right)
         blanks(out, cells - used);
+}
+
+void top_text_print(FILE *out, const char *text)
+{
+    for (struct glyph g = glyph_at(text); g.taken; g = glyph_at(text)) {
+        (void)fwrite(g.text, 1, g.size, out);
+        text += g.taken;
+    }
 }
 
 void top_text_number(double n, char out[TOP_AMOUNT])

@@ -6,6 +6,8 @@
 #ifndef SIDECAR_TOP_TEXT_H
 #define SIDECAR_TOP_TEXT_H
 
+#include <stdio.h>
+
 #include "sidecar/rules/memory.h"
 
 /* The cells that the text takes once it is escaped. */
@@ -16,6 +18,9 @@ size_t top_text_cells(const char *text);
  * it, or before it with RIGHT.
  */
 void top_text_put(struct rules_buffer *out, const char *text, size_t cells, bool right);
+
+/* Writes the text, escaped, whole. */
+void top_text_print(FILE *out, const char *text);
 
 /* Amounts as people read them: 12,345 or 1.2 M; 5.2 MB; 3 d. */
 enum { TOP_AMOUNT = 32 };

@@ -198,7 +198,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             policy = f"default-src 'none'; style-src 'sha256-{digest('style')}'; script-src 'sha256-{digest('script')}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
             return self.answer(200, "text/html; charset=utf-8", text.encode(), ("Content-Security-Policy", policy))
         if ROOM["fail"] and url.path == "/" + ROOM["fail"]:
-            return self.answer(503, "text/plain", b"out of memory\n")
+            return self.answer(503, "text/plain", ((EVIL if ROOM["hostile"] else "out of memory") + "\n").encode())
         if url.path in ROUTES:
             return self.answer(200, "application/json", json.dumps(ROUTES[url.path](query)).encode())
         return self.answer(404, "text/plain", b"not found\n")

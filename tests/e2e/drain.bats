@@ -90,6 +90,42 @@ held() {
     [ "$status" = 1 ]
 }
 
+# A process that takes the order, closes its socket, and lives on for a second; $1: the answer's status line, $2: its body.
+lives_on() {
+    cat >lives_on.py <<'PY'
+import os, socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("admin.sock")
+listener.listen()
+while True:
+    peer, _ = listener.accept()
+    if peer.recv(4096).startswith(b"POST /drain "):
+        body = sys.argv[2].encode().decode("unicode_escape").encode()
+        peer.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (sys.argv[1].encode(), len(body), body))
+        break
+listener.close()
+os.unlink("admin.sock")
+time.sleep(1)
+open("ended", "w").close()
+PY
+    spawn lives_on python3 lives_on.py "$@"
+    wait_until 5 [ -S admin.sock ]
+}
+
+@test "waiting is for the process, which may live on when its socket has gone" {
+    lives_on '200 OK' '{"timeout_seconds":60}'
+    drain --admin "unix:$T/admin.sock" --wait
+    [ "$status" = 0 ]
+    [ -e ended ]
+}
+
+@test "what another process says instead cannot steer the terminal" {
+    lives_on '403 Forbidden' 'no\x1b[2J\x07\n'
+    drain --admin "unix:$T/admin.sock"
+    [ "$status" = 1 ]
+    [ "$output" = 'sidecar drain: no\x1b[2J\x07' ]
+}
+
 @test "nobody to ask, and wrong usage" {
     drain --admin "unix:$T/nobody.sock" --wait
     [ "$status" = 1 ]

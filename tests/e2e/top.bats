@@ -121,6 +121,12 @@ alternate() { [ "$(tmux -S "$T/tmux" display-message -p '#{alternate_on}')" = "$
 @test "top: what comes from outside cannot steer the terminal" {
     fake
     play hostile=1
+    play fail=status
+    run "$OUTRIDER_BIN/sidecar" top --admin "unix:$T/admin.sock" --once
+    echo "$output"
+    [ "$status" = 1 ]
+    [[ $output == *'answers 503: <img'*'</script>\x1b[2J\x07\u{202e}' ]]
+    play fail=nothing
     screen 150 40 "$OUTRIDER_BIN/sidecar" top --admin "unix:$T/admin.sock" -i 0.3
     shows '^<img src=x onerror'
     keys q
