@@ -159,8 +159,7 @@ void session_handle_closed(struct session *s)
 static void leave_worker(struct session *s)
 {
     struct worker *w = s->worker;
-    if (w->sweep_at == s)
-        w->sweep_at = s->next;
+    sweep_leave(&w->sweep, s);
     if (w->ask_at == s)
         w->ask_at = s->next;
     *s->prev = s->next;

@@ -40,41 +40,28 @@ void worker_timer_update(struct worker *w)
         (void)uv_timer_start(&w->timer, on_timer, in, 0);
 }
 
-static void start_sweep(struct worker *w);
-
-static void on_sweep(uv_idle_t *sweep)
+static void on_sweep(uv_idle_t *idle)
 {
-    struct worker *w = sweep->data;
+    struct worker *w = idle->data;
     uint64_t start = uv_hrtime();
-    while (w->sweep_at && uv_hrtime() - start < SWEEP_SLICE) {
-        struct session *s = w->sweep_at;
-        w->sweep_at = s->next;
+    struct session *s;
+    while (uv_hrtime() - start < SWEEP_SLICE && (s = sweep_next(&w->sweep, w->sessions)) != NULL)
         session_judge(s);
-    }
     stall_reload_worked(&w->stall, start);
-    if (w->sweep_at)
-        return;
-    (void)uv_idle_stop(sweep);
-    if (w->sweep_again)
-        start_sweep(w);
+    if (!sweep_under_way(&w->sweep))
+        (void)uv_idle_stop(idle);
 }
 
-/*
- * Judges every live session, a slice a turn; those that come meanwhile are judged when they come. A sweep
- * that is under way is finished first, so that changes without end cannot keep the last from their turn.
- */
+/* Judges every live session, a slice a turn, and every idle connection at once. */
 static void start_sweep(struct worker *w)
 {
-    w->sweep_again = w->sweep_at != NULL;
-    if (!w->sweep_again)
+    if (!sweep_under_way(&w->sweep))
         w->recheck_at = 0; /* whoever is judged says anew when to judge it again */
     if (w->pool)
         pool_judge(w->pool);
-    if (w->sweep_again)
-        return;
-    w->sweep_at = w->sessions;
-    if (w->sweep_at)
-        (void)uv_idle_start(&w->sweep, on_sweep);
+    sweep_start(&w->sweep, w->sessions);
+    if (sweep_under_way(&w->sweep))
+        (void)uv_idle_start(&w->sweeper, on_sweep);
 }
 
 /* A certificate that went into quarantine has its live connections judged; they end as by a rule. */
@@ -100,10 +87,12 @@ static void on_judge(uv_timer_t *timer)
     struct worker *w = timer->data;
     if (w->recheck_at == 0)
         return;
-    if (wall_clock() >= w->recheck_at * 1000)
-        start_sweep(w);
-    else
+    if (wall_clock() < w->recheck_at * 1000) {
         worker_recheck_at(w, w->recheck_at);
+        return;
+    }
+    w->recheck_at = 0;
+    start_sweep(w);
 }
 
 void worker_recheck_at(struct worker *w, int64_t at)
@@ -395,13 +384,13 @@ static void end_everything(struct worker *w)
     leave_pool(w);
     while (w->sessions)
         session_kill(w->sessions, SESSION_END_DRAINED, "the sidecar stops");
-    (void)uv_idle_stop(&w->sweep);
+    (void)uv_idle_stop(&w->sweeper);
     (void)uv_idle_stop(&w->ask);
     drop_asked(w);
     uv_close((uv_handle_t *)&w->timer, NULL);
     uv_close((uv_handle_t *)&w->retry, NULL);
     uv_close((uv_handle_t *)&w->judge, NULL);
-    uv_close((uv_handle_t *)&w->sweep, NULL);
+    uv_close((uv_handle_t *)&w->sweeper, NULL);
     uv_close((uv_handle_t *)&w->ask, NULL);
     uv_close((uv_handle_t *)&w->wake, NULL);
     stall_close(&w->stall);
@@ -488,7 +477,7 @@ static bool init_loop(struct worker *w, const char **cause)
     if (err == 0)
         err = uv_timer_init(&w->loop, &w->judge);
     if (err == 0)
-        err = uv_idle_init(&w->loop, &w->sweep);
+        err = uv_idle_init(&w->loop, &w->sweeper);
     if (err == 0)
         err = uv_idle_init(&w->loop, &w->ask);
     if (err == 0)
@@ -499,7 +488,7 @@ static bool init_loop(struct worker *w, const char **cause)
     w->timer.data = w;
     w->retry.data = w;
     w->judge.data = w;
-    w->sweep.data = w;
+    w->sweeper.data = w;
     w->ask.data = w;
     if (err != 0)
         *cause = uv_strerror(err);

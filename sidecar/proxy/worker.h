@@ -22,6 +22,7 @@
 #include "sidecar/proxy/gather.h"
 #include "sidecar/proxy/snapshot.h"
 #include "sidecar/proxy/stall.h"
+#include "sidecar/proxy/sweep.h"
 #include "sidecar/proxy/wheel.h"
 
 /* What all workers have in common. */
@@ -69,11 +70,11 @@ struct worker {
     uv_thread_t thread;
     uv_loop_t loop;
     uv_async_t wake;
-    uv_timer_t timer; /* the wheel's */
-    uv_timer_t retry; /* looks for room again, for the connections that listeners hold */
-    uv_timer_t judge; /* when the first verdict on a live session runs out */
-    uv_idle_t sweep;  /* judging live sessions, a slice a turn */
-    uv_idle_t ask;    /* answering the main thread, likewise */
+    uv_timer_t timer;  /* the wheel's */
+    uv_timer_t retry;  /* looks for room again, for the connections that listeners hold */
+    uv_timer_t judge;  /* when the first verdict on a live session runs out */
+    uv_idle_t sweeper; /* judging live sessions, a slice a turn */
+    uv_idle_t ask;     /* answering the main thread, likewise */
     struct stall stall;
 
     struct endpoint_io endpoints;
@@ -89,9 +90,8 @@ struct worker {
     struct worker_listener *listeners;
     struct session *sessions; /* newest first */
     uint64_t session_count;   /* since the start */
-    struct session *sweep_at; /* next to be judged */
-    bool sweep_again;         /* something has changed since it began */
-    struct session *ask_at;   /* next to be told of */
+    struct sweep sweep;
+    struct session *ask_at; /* next to be told of */
     struct gather_part *asked;
     uint64_t quarantine_changes; /* that live sessions were judged by */
     int64_t recheck_at;          /* earliest end of a verdict that holds a live session; seconds since 1970 */
