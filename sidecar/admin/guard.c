@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sidecar/admin/guard.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
 #include "sidecar/net/addr.h"
 
-/* The port's digits; 0: they are none. */
-static uint32_t port_of(const char *p, size_t n)
+static bool is_port(const char *p, size_t n)
 {
     uint32_t port = 0;
     if (n == 0 || n > 5)
-        return 0;
+        return false;
     for (size_t i = 0; i < n; i++) {
         if (p[i] < '0' || p[i] > '9')
-            return 0;
+            return false;
         port = port * 10 + (uint32_t)(p[i] - '0');
     }
-    return port;
+    return port != 0 && port <= UINT16_MAX;
 }
 
-bool guard_host(struct http_str host, uint16_t port)
+bool guard_host(struct http_str host)
 {
     char name[64];
     union net_addr literal;
     size_t n = host.n;
-    uint32_t said = 80;
     /* The colon of a port, not one within an IPv6 address in brackets. */
     const char *colon = n != 0 && host.p[n - 1] != ']' ? memrchr(host.p, ':', n) : NULL;
     if (colon) {
         n = (size_t)(colon - host.p);
-        said = port_of(colon + 1, host.n - n - 1);
+        if (!is_port(colon + 1, host.n - n - 1))
+            return false;
     }
-    if (said != port || n == 0 || n >= sizeof name)
+    if (n == 0 || n >= sizeof name)
         return false;
     memcpy(name, host.p, n);
     name[n] = '\0';

@@ -8,12 +8,14 @@
 #define SIDECAR_ADMIN_GUARD_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "sidecar/http/field.h"
 
-/* Whether HOST (as Host has it, port included) is a loopback name or address with PORT; no port means 80. */
-bool guard_host(struct http_str host, uint16_t port);
+/*
+ * Whether HOST (as Host has it, perhaps with a port) is a loopback name or address. Whatever the port: a
+ * rebound name is told by the name, and a tunnel (kubectl port-forward) may begin at another port than ours.
+ */
+bool guard_host(struct http_str host);
 
 /* Whether ORIGIN is the site itself: "http://" and HOST, letters in either case. */
 bool guard_origin(struct http_str origin, struct http_str host);

@@ -257,8 +257,8 @@ static bool is_foreign(struct visit *v, const struct http1_request *r)
     bool one = only(r, "origin", &origin);
     if (!v->server->routes->guarded || v->port == 0)
         return false;
-    if (!guard_host(r->host, v->port))
-        refuse(v, 421, "Host is not a loopback name or address with the port of this listener\n");
+    if (!guard_host(r->host))
+        refuse(v, 421, "Host is no loopback name or address\n");
     else if (!one || (origin.p && !guard_origin(origin, r->host)))
         refuse(v, 403, "asked for by a page of another site (Origin)\n");
     return v->refused != 0;

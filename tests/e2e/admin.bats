@@ -151,9 +151,11 @@ request.X-Api-Key = "hidden-from-view"'
 @test "over TCP: a foreign Host or Origin gets nothing, and nothing is changed" {
     admin_pair
     [ "$(over_tcp /status)" = 200 ]
-    [ "$(over_tcp -H "Host: localhost:$SERVER_ADMIN" /status)" = 200 ]
     [ "$(over_tcp -H "Origin: http://127.0.0.1:$SERVER_ADMIN" /status)" = 200 ]
-    for host in evil.example "evil.example:$SERVER_ADMIN" localhost "localhost:1" "127.0.0.1.evil.example:$SERVER_ADMIN" "10.0.0.1:$SERVER_ADMIN"; do
+    for host in localhost "localhost:$SERVER_ADMIN" 'localhost:8080' '[::1]:8080'; do # as through kubectl port-forward
+        [ "$(over_tcp -H "Host: $host" -H "Origin: http://$host" /status)" = 200 ]
+    done
+    for host in evil.example "evil.example:$SERVER_ADMIN" localhost.evil.example "127.0.0.1.evil.example:$SERVER_ADMIN" "10.0.0.1:$SERVER_ADMIN"; do
         for path in / /status /config /metrics /healthz; do
             [ "$(over_tcp -H "Host: $host" $path)" = 421 ]
         done
