@@ -36,15 +36,16 @@ static void scrape_free(struct scrape *s)
 static void finish(struct scrape *s)
 {
     struct metrics_text out = {0};
+    struct scrape_merge merge = {0};
     metrics_family(&out, METRIC_SCRAPE_UP);
-    for (size_t i = 0; i < s->count; i++)
-        metrics_integer(&out, "scrape", s->one[i].name, s->one[i].up);
     for (size_t i = 0; i < s->count; i++) {
         size_t size;
-        const char *body = scrape_answer_body(s->one[i].answer, &size);
-        if (s->one[i].up)
-            scrape_merge(&out, body, size);
+        struct one *one = &s->one[i];
+        const char *body = scrape_answer_body(one->answer, &size);
+        one->up = one->up && scrape_merge_take(&merge, s->count > 1 ? one->name : NULL, body, size);
+        metrics_integer(&out, "scrape", one->name, one->up);
     }
+    scrape_merge_write(&merge, &out);
     scrape_cb cb = s->cb;
     void *arg = s->arg;
     scrape_free(s);

@@ -4,7 +4,8 @@
  * a pod's metrics, and the service's own needs no hole in mutual TLS.
  *
  * Text format 0.0.4. What a service says of families that begin with "outrider_" is left out, so that nobody
- * speaks for the sidecar; other comments than HELP and TYPE go, too.
+ * speaks for the sidecar; other comments than HELP and TYPE go, too. A family stands together, whoever says
+ * something of it, and has the first HELP and TYPE that was said of it.
  */
 #ifndef SIDECAR_ADMIN_SCRAPE_H
 #define SIDECAR_ADMIN_SCRAPE_H
@@ -15,10 +16,25 @@
 #include "sidecar/admin/metrics.h"
 #include "sidecar/net/endpoint.h"
 
-enum { SCRAPE_MAX = 8 << 20 /* bytes of one service's answer */ };
+enum {
+    SCRAPE_MAX = 8 << 20,  /* bytes of one service's answer */
+    SCRAPE_RUNS = 1 << 17, /* of all: pieces of their texts that are of one family each */
+};
 
-/* Appends the SIZE bytes of TEXT to OUT, as said above. */
-void scrape_merge(struct metrics_text *out, const char *text, size_t size);
+/* Texts of services that become one; begins as {0}. */
+struct scrape_merge {
+    struct scrape_run *run;
+    size_t count, capacity;
+};
+
+/*
+ * Takes TEXT, which must stay until all is written. Its samples get the label scrape="LABEL", unless LABEL is
+ * NULL or they have one of that name. False: too many families, or out of memory; nothing of it was taken.
+ */
+bool scrape_merge_take(struct scrape_merge *merge, const char *label, const char *text, size_t size)
+    __attribute__((warn_unused_result));
+/* Appends it all to OUT, by family name, and lets go of what MERGE holds. */
+void scrape_merge_write(struct scrape_merge *merge, struct metrics_text *out);
 
 /* An answer that is coming: HTTP/1.1 as llhttp reads it. */
 struct scrape_answer;

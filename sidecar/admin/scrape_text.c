@@ -1,52 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What services answer to a scrape, as text. */
+/* What services answer to a scrape: HTTP. */
 #include <llhttp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sidecar/admin/scrape.h"
-
-/* --- the exposition format --- */
-
-static bool begins(const char *line, size_t size, const char *with)
-{
-    size_t n = strlen(with);
-    return size >= n && memcmp(line, with, n) == 0;
-}
-
-static bool is_wanted(const char *line, size_t size)
-{
-    if (size == 0 || memchr(line, '\0', size))
-        return false;
-    if (line[0] == '#') {
-        if (!begins(line, size, "# HELP ") && !begins(line, size, "# TYPE "))
-            return false;
-        line += 7;
-        size -= 7;
-    }
-    return !begins(line, size, "outrider_");
-}
-
-void scrape_merge(struct metrics_text *out, const char *text, size_t size)
-{
-    while (size != 0) {
-        const char *end = memchr(text, '\n', size);
-        size_t line = end ? (size_t)(end - text) : size;
-        size_t taken = end ? line + 1 : line;
-        size_t n = line;
-        if (n != 0 && text[n - 1] == '\r')
-            n--;
-        while (n != 0 && *text == ' ') /* blanks at the beginning mean nothing */
-            text++, n--, line--, size--, taken--;
-        if (is_wanted(text, n))
-            metrics_append(out, "%.*s\n", (int)n, text);
-        text += taken;
-        size -= taken;
-    }
-}
-
-/* --- HTTP --- */
 
 struct scrape_answer {
     llhttp_t parser;

@@ -181,7 +181,7 @@ PY
     wait_until 5 listening "$SLOW"
     run scraped
     echo "$output" | grep -E 'scrape|orders|ready'
-    [[ $output == *$'# TYPE orders_total counter\norders_total 7\n'* ]]
+    [[ $output == *$'# TYPE orders_total counter\norders_total{scrape="app"} 7\n'* ]]
     [[ $output == *'outrider_scrape_up{scrape="app"} 1'* ]]
     [[ $output == *'outrider_scrape_up{scrape="slow"} 0'* ]]
     # It cannot speak for the sidecar.
@@ -203,5 +203,42 @@ PY
     [ "$(cat code? | grep -c 200)" -ge 4 ]
     wait_until 5 has_orders
 }
-has_orders() { scraped | grep -q 'orders_total 7'; }
+
+@test "services that tell of the same families make one text that promtool takes" {
+    ports IN SERVICE TWO
+    config server <<INI
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+[scrape app]
+connect = 127.0.0.1:$SERVICE
+[scrape worker]
+connect = 127.0.0.1:$TWO
+INI
+    mkdir app
+    cat >app/metrics <<'TEXT'
+# HELP process_cpu_seconds_total User and system time.
+# TYPE process_cpu_seconds_total counter
+process_cpu_seconds_total 1.5
+# HELP took_seconds How long it took.
+# TYPE took_seconds histogram
+took_seconds_bucket{le="1"} 1
+took_seconds_bucket{le="+Inf"} 2
+took_seconds_sum 3
+took_seconds_count 2
+TEXT
+    for port in "$SERVICE" "$TWO"; do
+        spawn "app$port" python3 -m http.server --bind 127.0.0.1 --directory app "$port"
+        wait_until 5 listening "$port"
+    done
+    start_sidecar server
+    scraped >metrics
+    promtool check metrics <metrics
+    [ "$(grep -c '^# TYPE process_cpu_seconds_total ' metrics)" = 1 ]
+    grep -q '^process_cpu_seconds_total{scrape="app"} 1.5' metrics
+    grep -q '^process_cpu_seconds_total{scrape="worker"} 1.5' metrics
+    grep -q '^took_seconds_bucket{scrape="worker",le="1"} 1' metrics
+}
+has_orders() { scraped | grep -q 'orders_total{scrape="app"} 7'; }
 answered_all() { [ "$(cat code? | wc -l)" = 8 ]; }

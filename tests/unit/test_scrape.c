@@ -33,8 +33,10 @@ static void test_config(void **state)
 static void merged(const char *text, const char *want)
 {
     struct metrics_text out = {0};
+    struct scrape_merge merge = {0};
     metrics_append(&out, "%s", "");
-    scrape_merge(&out, text, strlen(text));
+    assert_true(scrape_merge_take(&merge, NULL, text, strlen(text)));
+    scrape_merge_write(&merge, &out);
     assert_string_equal(out.text, want);
     free(out.text);
 }
@@ -50,6 +52,64 @@ static void test_merge(void **state)
     merged("outrider_ready 0\n# TYPE outrider_ready gauge\n# HELP outrider_ready x\n outrider_ready{a=\"b\"} "
            "1\nready 1\n",
            "ready 1\n");
+}
+
+/* Two services. */
+static void merged_two(const char *a, const char *b, const char *want)
+{
+    struct metrics_text out = {0};
+    struct scrape_merge merge = {0};
+    metrics_append(&out, "%s", "");
+    assert_true(scrape_merge_take(&merge, "a", a, strlen(a)));
+    assert_true(scrape_merge_take(&merge, "b", b, strlen(b)));
+    scrape_merge_write(&merge, &out);
+    assert_string_equal(out.text, want);
+    free(out.text);
+}
+
+static void test_families(void **state)
+{
+    (void)state;
+    /* One block, one head; whose it is told by a label. */
+    merged_two("# HELP up Of a.\n# TYPE up gauge\nup 1\n# TYPE z gauge\nz{x=\"1\"} 1\n",
+               "# TYPE a counter\na{} 2\n# TYPE up gauge\n# HELP up Of b.\nup{ } 0 "
+               "12345\nup{x=\"}\",y=\"\\\"\"} 2\n",
+               "# TYPE a counter\na{scrape=\"b\"} 2\n"
+               "# HELP up Of a.\n# TYPE up gauge\nup{scrape=\"a\"} 1\nup{scrape=\"b\"} 0 12345\n"
+               "up{scrape=\"b\",x=\"}\",y=\"\\\"\"} 2\n"
+               "# TYPE z gauge\nz{scrape=\"a\",x=\"1\"} 1\n");
+    /* The parts of a histogram stay with it. */
+    merged_two("# TYPE t histogram\nt_bucket{le=\"+Inf\"} 1\nt_sum 1\nt_count 1\nt_max 3\n",
+               "t_count_x 1\n# TYPE t histogram\nt_bucket{le=\"+Inf\"} 2\nt_sum 2\nt_count 2\n",
+               "# TYPE t histogram\nt_bucket{scrape=\"a\",le=\"+Inf\"} 1\nt_sum{scrape=\"a\"} 1\n"
+               "t_count{scrape=\"a\"} 1\nt_bucket{scrape=\"b\",le=\"+Inf\"} 2\nt_sum{scrape=\"b\"} 2\n"
+               "t_count{scrape=\"b\"} 2\nt_count_x{scrape=\"b\"} 1\nt_max{scrape=\"a\"} 3\n");
+    /* Samples that have such a label keep it; a family that comes again is put together. */
+    merged_two("x{y=\"scrape=\",scrape=\"own\"} 1\ny 1\nx{y=\"scrape=\"} 2\n", "",
+               "x{y=\"scrape=\",scrape=\"own\"} 1\nx{scrape=\"a\",y=\"scrape=\"} 2\ny{scrape=\"a\"} 1\n");
+    /* Odd lines spoil no other. */
+    merged_two("{\n}\n<html>\n# TYPE\n# HELP \n-\nx", "x{\n\"", "x{scrape=\"a\"}\nx{scrape=\"b\"\n");
+    merged("b 1\na 2\nb 3\n", "a 2\nb 1\nb 3\n");
+}
+
+static void test_too_many_families(void **state)
+{
+    (void)state;
+    size_t size = 6 * (size_t)SCRAPE_RUNS;
+    char *text = malloc(size + 1);
+    struct metrics_text out = {0};
+    struct scrape_merge merge = {0};
+    assert_non_null(text);
+    for (size_t i = 0; i < SCRAPE_RUNS; i++)
+        memcpy(text + 6 * i, i % 2 ? "aaa 1\n" : "bbb 1\n", 6);
+    assert_true(scrape_merge_take(&merge, "a", "c 1", 3));
+    assert_false(scrape_merge_take(&merge, "b", text, size));
+    assert_true(scrape_merge_take(&merge, "c", text, 60));
+    assert_int_equal(merge.count, 11);
+    scrape_merge_write(&merge, &out);
+    assert_non_null(strstr(out.text, "\nc{scrape=\"a\"} 1\n"));
+    free(out.text);
+    free(text);
 }
 
 /* Whole, and byte by byte. */
@@ -115,10 +175,9 @@ static void test_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_config),
-        cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_config),   cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_families), cmocka_unit_test(test_too_many_families),
+        cmocka_unit_test(test_answers),  cmocka_unit_test(test_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
