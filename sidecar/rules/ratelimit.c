@@ -3,6 +3,7 @@
 #include "sidecar/rules/ratelimit.h"
 #include "sidecar/rules/ruleset.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,27 @@ static bool copy(struct ratelimits *limits, struct limit *to, const struct ratel
            where_copy(&to->where, arena, from->inbound, from->inbounds);
 }
 
+/* How many limits count by responses at INBOUND; NULL: at one that none of them names. */
+static size_t by_response_at(const struct ratelimits *limits, const char *inbound)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < limits->count; i++) {
+        const struct limit *limit = &limits->limit[i];
+        n += limit->by_response && (inbound ? where_has(&limit->where, inbound) : limit->where.count == 0);
+    }
+    return n;
+}
+
+/* Whether each request can remember all the limits that its response is to be counted by. */
+static bool responses_fit(const struct ratelimits *limits)
+{
+    bool fit = by_response_at(limits, NULL) <= RATELIMIT_PENDING_MAX;
+    for (size_t i = 0; i < limits->count; i++)
+        for (size_t k = 0; k < limits->limit[i].where.count; k++)
+            fit = fit && by_response_at(limits, limits->limit[i].where.inbound[k]) <= RATELIMIT_PENDING_MAX;
+    return fit;
+}
+
 bool ratelimits_add(struct ratelimits *limits, const struct rules_env *env,
                     const struct ratelimit_limit *limit, struct rules_error *error, int *where)
 {
@@ -126,7 +148,13 @@ bool ratelimits_add(struct ratelimits *limits, const struct rules_env *env,
         return false;
     }
     limits->count++;
-    return true;
+    if (!to->by_response || responses_fit(limits))
+        return true;
+    limits->count--;
+    limit_clear(to);
+    *where = -1;
+    return rules_add_failed(error, RULES_TOO_MANY,
+                            "more than eight limits count by responses at one inbound");
 }
 
 const struct ratelimit_plan *ratelimits_plan(struct ratelimits *limits, const char *inbound)
@@ -252,8 +280,7 @@ static bool evaluate(const struct rules_program *program, struct rules_context *
 
 static void remember(struct ratelimit_pending *pending, size_t number, const uint64_t key[2])
 {
-    if (pending->count == RATELIMIT_PENDING_MAX)
-        return;
+    assert(pending->count < RATELIMIT_PENDING_MAX); /* ratelimits_add() */
     pending->item[pending->count].limit = (uint16_t)number;
     pending->item[pending->count].key[0] = key[0];
     pending->item[pending->count++].key[1] = key[1];

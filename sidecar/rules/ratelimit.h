@@ -81,7 +81,7 @@ struct ratelimit_decision {
     unsigned notes;                     /* how many, which may be more than fit */
 };
 
-/* What a request remembers for its response: limits that count by it. */
+/* What a request remembers for its response: limits that count by it, of which an inbound has no more. */
 struct ratelimit_pending {
     unsigned count;
     struct {

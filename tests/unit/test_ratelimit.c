@@ -203,7 +203,7 @@ struct fixture {
     struct rules_arena arena;
     struct ratelimits *limits;
     struct rules_lru *table;
-    struct ratelimit_counter counter[8];
+    struct ratelimit_counter counter[RATELIMITS_MAX];
     struct ratelimit_pending pending;
     struct ratelimit_decision decision;
     uint64_t now;
@@ -383,6 +383,39 @@ static void test_errors(void **state)
     assert_int_equal(ratelimits_count(f->limits), 1);
 }
 
+/* None is left out in silence: what a request cannot remember for its response is a mistake. */
+static void test_many_by_response(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const web[] = {"web"}, *const other[] = {"other", "third"};
+    static const char by_response[] = "http.response.code eq 404";
+    struct rules_error error;
+    struct ratelimit_limit everywhere = {.requests = 1000},
+                           here = {.requests = 1000, .inbound = web, .inbounds = 1},
+                           there = {.requests = 1000, .inbound = other, .inbounds = 2};
+    for (int i = 0; i < RATELIMIT_PENDING_MAX - 1; i++) {
+        assert_true(add(f, "true", "ssl", by_response, here, &error));
+        assert_true(add(f, "true", "ssl", by_response, there, &error));
+        assert_true(add(f, "true", "ssl", NULL, everywhere, &error));
+    }
+    assert_true(add(f, "true", "ssl", by_response, everywhere, &error));
+    assert_false(add(f, "true", "ssl", by_response, here, &error));
+    assert_int_equal(error.kind, RULES_TOO_MANY);
+    assert_false(add(f, "true", "ssl", by_response, there, &error));
+    assert_false(add(f, "true", "ssl", by_response, everywhere, &error));
+    /* Others may follow, and each of those that there are counts. */
+    here.requests = 1;
+    here.name = "last";
+    assert_true(add(f, "true", "ssl", NULL, here, &error));
+    int last = (int)ratelimits_count(f->limits) - 1;
+    assert_int_equal(ask(f, "{}"), -1);
+    assert_int_equal(f->pending.count, RATELIMIT_PENDING_MAX);
+    answer(f, "{\"http.response.code\": 404}");
+    for (int i = 0; i < 3 * (RATELIMIT_PENDING_MAX - 1); i += 3)
+        assert_int_equal(f->counter[i].counted, 1);
+    assert_int_equal(ask(f, "{}"), last);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +430,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_response, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_and_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_by_response, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
