@@ -9,7 +9,8 @@ enum { SLICES = 16, GROUPS = 4096 };
 
 struct record {
     struct quarantine_entry entry; /* UNTIL 0: only counted so far */
-    uint64_t slice;
+    uint64_t length;               /* of a slice */
+    uint64_t slice;                /* number of the newest one */
     uint32_t count[SLICES];
 };
 
@@ -62,6 +63,12 @@ static void key_of(const struct quarantine *q, const struct quarantine_rule *rul
 static uint64_t count_one(struct record *r, uint64_t period, uint64_t now)
 {
     uint64_t length = (period + SLICES - 2) / (SLICES - 1), slice = now / (length ? length : 1), total = 0;
+    /* Another period since a reload: what was counted by the old one lies in slices of another length. */
+    if (length != r->length) {
+        memset(r->count, 0, sizeof r->count);
+        r->length = length;
+        r->slice = slice;
+    }
     if (slice > r->slice) {
         uint64_t steps = slice - r->slice < SLICES ? slice - r->slice : SLICES;
         for (uint64_t i = 0; i < steps; i++)

@@ -79,6 +79,29 @@ static void see(void *arg, const struct quarantine_entry *entry)
     seen->last = *entry;
 }
 
+/* A reload that changes the period begins to count anew, and what it counts is forgotten in time. */
+static void test_another_period(void **state)
+{
+    (void)state;
+    struct quarantine *q = quarantine_new(100, secret);
+    const struct quarantine_rule longer = {rule.name, 3, 10 * rule.period, 600000};
+    uint8_t a[32] = {1};
+    uint64_t now = 1000000;
+    assert_false(quarantine_note(q, &rule, a, now));
+    assert_false(quarantine_note(q, &rule, a, now + 1));
+    assert_false(quarantine_note(q, &longer, a, now + 2));
+    for (int i = 0; i < 20; i++)
+        assert_false(quarantine_note(q, &longer, a, now += 2 * longer.period));
+    for (int i = 0; i < 20; i++)
+        assert_false(quarantine_note(q, &rule, a, now += 2 * rule.period));
+    assert_false(quarantine_note(q, &rule, a, now + 1));
+    assert_true(quarantine_note(q, &rule, a, now + 2));
+    /* Who is in quarantine stays there. */
+    assert_false(quarantine_note(q, &longer, a, now + 3));
+    assert_int_equal(quarantine_left(q, &longer, a, now + 3), 599999);
+    quarantine_free(q);
+}
+
 static void test_list_and_lift(void **state)
 {
     (void)state;
@@ -131,9 +154,8 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threshold),
-        cmocka_unit_test(test_period),
-        cmocka_unit_test(test_list_and_lift),
+        cmocka_unit_test(test_threshold),      cmocka_unit_test(test_period),
+        cmocka_unit_test(test_another_period), cmocka_unit_test(test_list_and_lift),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
