@@ -62,7 +62,12 @@ struct config *config_parse(const char *path, const char *text, size_t length, s
 static char *read_file(const char *path, size_t *length)
 {
     bool standard_input = strcmp(path, "-") == 0;
-    int fd = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    /* The shell's <(...) is a pipe; a FIFO that nobody writes to is empty, and would keep us for ever. */
+    int fd = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0 && !standard_input && fcntl(fd, F_SETFL, 0) != 0) {
+        close(fd);
+        fd = -1;
+    }
     size_t room = CONFIG_FILE_MAX + 4, used = 0;
     char *text = fd < 0 ? NULL : malloc(room);
     while (text && used < room) {

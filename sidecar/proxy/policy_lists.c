@@ -46,7 +46,7 @@ void policy_lists_free(struct policy_lists *lists)
 /* Heap memory; NULL: WHY says why. */
 static char *read_file(const char *path, size_t *size, const char **why)
 {
-    FILE *f = fopen(path, "re");
+    FILE *f = filehash_open(path);
     char *text = NULL;
     size_t room = 0;
     *size = 0;
@@ -66,7 +66,7 @@ static char *read_file(const char *path, size_t *size, const char **why)
             *why = strerror(errno);
     }
     if (f == NULL)
-        *why = strerror(errno);
+        *why = errno == EINVAL ? "not a regular file" : strerror(errno);
     else
         (void)fclose(f);
     if (*why == NULL)

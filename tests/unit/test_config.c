@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The configuration: what is read, what is refused and in which words, the sample and the reference. */
 #include "reference.h"
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "config_expect.h"
 
 #include <arpa/inet.h>
@@ -271,6 +275,44 @@ static void test_load(void **state)
     config_report_clear(&r);
 }
 
+/* A FIFO without a writer is empty; a pipe, as of the shell's <(...), is read to its end. */
+static void test_load_fifo(void **state)
+{
+    (void)state;
+    struct config_report r;
+    char folder[] = "/tmp/outrider-test-XXXXXX", path[64];
+    static const char text[] =
+        "[tls]\ndirectory = /x\n[inbound web]\nlisten = 127.0.0.1:1\nforward = 127.0.0.1:2\n";
+    int ends[2];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/fifo", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(20);
+    assert_null(config_load(path, &r));
+    char *out = printed(&r);
+    assert_non_null(strstr(out, "there is neither an [inbound NAME] nor an [outbound NAME]"));
+    free(out);
+    config_report_clear(&r);
+    unlink(path);
+    rmdir(folder);
+    assert_int_equal(pipe(ends), 0);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    pid_t writer = fork();
+    if (writer == 0) {
+        close(ends[0]);
+        usleep(50000);
+        _exit(write(ends[1], text, sizeof text - 1) < 0);
+    }
+    close(ends[1]);
+    struct config *config = config_load(path, &r);
+    assert_non_null(config);
+    config_free(config);
+    config_report_clear(&r);
+    close(ends[0]);
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+    alarm(0);
+}
+
 /* What is shown of a configuration: all that was set, no secret, and it would be accepted again. */
 static void test_shown(void **state)
 {
@@ -375,9 +417,9 @@ int main(void)
         cmocka_unit_test(test_environment), cmocka_unit_test(test_combinations),
         cmocka_unit_test(test_defaults),    cmocka_unit_test(test_typed),
         cmocka_unit_test(test_size),        cmocka_unit_test(test_many_sections),
-        cmocka_unit_test(test_load),        cmocka_unit_test(test_shown),
-        cmocka_unit_test(test_sample),      cmocka_unit_test(test_reference),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_load),        cmocka_unit_test(test_load_fifo),
+        cmocka_unit_test(test_shown),       cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_reference),   cmocka_unit_test(test_table),
     };
     set_environment();
     return cmocka_run_group_tests(tests, NULL, NULL);
