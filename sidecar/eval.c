@@ -242,6 +242,7 @@ static bool set_certificate(struct eval *e)
                    e->unverified ? "not verified, as --unverified says"
                    : e->revoked  ? "revoked, as --revoked says"
                                  : "trusted");
+    e->verdict.issuer = eval_issuer(e->peer);
     e->facts.peer = e->peer;
     e->facts.verdict = &e->verdict;
     e->facts.tls = &e->tls;

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certrotate/der.h"
 #include "certrotate/pem.h"
+#include "certrotate/verify.h"
 
 const char *eval_peer(struct tls_peers *peers, const uint8_t *text, size_t size, struct tls_peer **peer)
 {
@@ -23,6 +25,19 @@ const char *eval_peer(struct tls_peers *peers, const uint8_t *text, size_t size,
         *peer = tls_peers_intern(peers, chain, count, &status, &wrong);
     pem_free(&set);
     return *peer ? NULL : wrong;
+}
+
+struct tls_issuer eval_issuer(const struct tls_peer *peer)
+{
+    struct x509 leaf, issuer;
+    if (x509_parse(peer->chain[0].data, peer->chain[0].size, &leaf) != NULL)
+        return (struct tls_issuer){0};
+    for (size_t i = 0; i < peer->chain_count; i++)
+        if (x509_parse(peer->chain[i].data, peer->chain[i].size, &issuer) == NULL &&
+            der_same(issuer.subject, leaf.issuer) &&
+            x509_verify(&issuer, leaf.tbs, leaf.signature_algorithm, leaf.signature) == NULL)
+            return (struct tls_issuer){issuer.ski, issuer.serial, issuer.serial_negative};
+    return (struct tls_issuer){leaf.aki, leaf.aki_serial, false};
 }
 
 /* --- requests --- */

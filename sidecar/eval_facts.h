@@ -16,6 +16,12 @@
 const char *eval_peer(struct tls_peers *peers, const uint8_t *text, size_t size, struct tls_peer **peer)
     __attribute__((warn_unused_result));
 
+/*
+ * Who issued PEER's leaf, as a verdict that trusts it has it: the one presented whose key signed it; where
+ * none did, what the leaf itself says of its issuer is taken for true.
+ */
+struct tls_issuer eval_issuer(const struct tls_peer *peer);
+
 /* A request as it was put together from options or read from a file; what it points to is somebody else's. */
 struct eval_request {
     struct rules_bytes method, target, version;

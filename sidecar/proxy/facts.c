@@ -295,6 +295,22 @@ static bool is_verified(const struct facts *f)
     return f->peer && f->verdict && (f->verdict->status == TLS_TRUSTED || f->verdict->revoked_leaf);
 }
 
+/* Only what was proven: the leaf's own authority key identifier is the word of whoever signed it. */
+static bool issuer_text(struct facts *f, bool serial, struct rules_value *value)
+{
+    if (!is_verified(f))
+        return false;
+    const struct tls_issuer *issuer = &f->verdict->issuer;
+    size_t room = 2 * (serial ? issuer->serial.size : issuer->ski.size) + 2;
+    char *out = take(f, room);
+    if (out == NULL)
+        return false;
+    size_t size = serial ? x509_integer_hex(issuer->serial, issuer->serial_negative, out, room)
+                         : x509_hex(issuer->ski, true, out, room);
+    *value = rules_bytes(out, size);
+    return true;
+}
+
 static bool certificate(struct facts *f, unsigned field, struct rules_value *value)
 {
     const struct tls_peer *p = f->peer;
@@ -312,13 +328,13 @@ static bool certificate(struct facts *f, unsigned field, struct rules_value *val
     case RULES_FIELD_CERT_ISSUER_RFC2253: return text(p->issuer, value);
     case RULES_FIELD_CERT_ISSUER_LEGACY: return text(p->issuer_legacy, value);
     case RULES_FIELD_CERT_SERIAL: return text(p->serial, value);
-    case RULES_FIELD_CERT_ISSUER_SERIAL: return text(p->issuer_serial, value);
+    case RULES_FIELD_CERT_ISSUER_SERIAL: return issuer_text(f, true, value);
     case RULES_FIELD_CERT_SHA256: return text(p->sha256, value);
     case RULES_FIELD_CERT_SHA1: return text(p->sha1, value);
     case RULES_FIELD_CERT_NOT_BEFORE: return date(f, p->not_before, value);
     case RULES_FIELD_CERT_NOT_AFTER: return date(f, p->not_after, value);
     case RULES_FIELD_CERT_SKI: return text(p->ski, value);
-    case RULES_FIELD_CERT_ISSUER_SKI: return text(p->issuer_ski, value);
+    case RULES_FIELD_CERT_ISSUER_SKI: return issuer_text(f, false, value);
     case RULES_FIELD_CERT_RFC9440: return rfc9440(f, 0, 1, RFC9440_MAX, false, value);
     case RULES_FIELD_CERT_RFC9440_TOO_LARGE: return rfc9440(f, 0, 1, RFC9440_MAX, true, value);
     case RULES_FIELD_CERT_CHAIN_RFC9440: return rfc9440(f, 1, more, RFC9440_CHAIN_MAX, false, value);

@@ -111,24 +111,6 @@ static const char *common_name(struct arena *a, const struct x509 *cert)
     return out;
 }
 
-/*
- * The serial number of the leaf's issuer: as the issuer itself wrote it into the leaf, else of the presented
- * certificate that claims to be the issuer by name and key identifier.
- */
-static const char *issuer_serial(struct arena *a, const struct x509 *leaf, const struct tls_der *chain,
-                                 size_t count)
-{
-    if (leaf->aki_serial.size > 0)
-        return hex_text(a, leaf->aki_serial);
-    for (size_t i = 1; i < count; i++) {
-        struct x509 cert;
-        if (x509_parse(chain[i].data, chain[i].size, &cert) == NULL && der_same(cert.subject, leaf->issuer) &&
-            (cert.ski.size == 0 || leaf->aki.size == 0 || der_same(cert.ski, leaf->aki)))
-            return serial_text(a, &cert);
-    }
-    return hex_text(a, (struct x509_slice){NULL, 0});
-}
-
 static void fill_san(struct arena *a, const struct x509_san *from, struct tls_san *to)
 {
     static const enum tls_san_kind kind[] = {[X509_SAN_DNS] = TLS_SAN_DNS,
@@ -175,9 +157,7 @@ static void fill(struct arena *a, const struct x509 *leaf, const struct tls_der 
     peer->issuer_legacy = name_text(a, x509_name_legacy, leaf->issuer);
     peer->common_name = common_name(a, leaf);
     peer->serial = serial_text(a, leaf);
-    peer->issuer_serial = issuer_serial(a, leaf, chain, count);
     peer->ski = hex_text(a, leaf->ski);
-    peer->issuer_ski = hex_text(a, leaf->aki);
 }
 
 /* STATUS and ERROR are changed where it is not memory that is missing. */

@@ -30,13 +30,8 @@ struct tls_peer {
     const char *issuer_legacy;
     const char *common_name; /* last CN of the subject, for logs only; "" if none */
     const char *serial;      /* hex, upper-case */
-    /* Of the issuer's certificate: as the leaf's authority key identifier says, else of the presented one
-     * with the issuer's name and key identifier (unproven: who needs certainty looks at issuer_ski), else "".
-     */
-    const char *issuer_serial;
-    const char *ski;        /* hex, upper-case; "" if absent */
-    const char *issuer_ski; /* the leaf's authority key identifier */
-    char sha256[65];        /* fingerprint of the leaf, hex, lower-case */
+    const char *ski; /* hex, upper-case; "" if absent. The issuer's: struct tls_verdict has it proven */
+    char sha256[65]; /* fingerprint of the leaf, hex, lower-case */
     char sha1[41];
     uint8_t fingerprint[32]; /* SHA-256 of the leaf */
     uint8_t chain_hash[32];  /* of the chain as presented: the same in every worker's table */

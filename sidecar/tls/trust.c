@@ -247,10 +247,21 @@ static void tell_path(const struct judge *j)
     }
 }
 
+/* Who issued the leaf of the path; whoever is trusted by being in the bundle may be its own issuer. */
+static struct tls_issuer issuer_on(const struct tls_path *path)
+{
+    const struct x509 *leaf = path->cert[0], *issuer = path->count > 1 ? path->cert[1] : leaf;
+    if (!der_same(issuer->subject, leaf->issuer))
+        return (struct tls_issuer){0};
+    return (struct tls_issuer){issuer->ski, issuer->serial, issuer->serial_negative};
+}
+
 /* A path is there: judges it, and returns whether it is trusted. */
 static bool arrive(struct judge *j)
 {
     tls_path_judge(&j->path, &j->rules, &j->found);
+    if (j->found.status == TLS_TRUSTED || j->found.revoked_leaf)
+        j->found.issuer = issuer_on(&j->path);
     if (j->found.status == TLS_TRUSTED) {
         tell_path(j);
         return true;

@@ -69,11 +69,20 @@ enum tls_status {
     TLS_STATUS_COUNT
 };
 
+/* Of the certificate that issued the leaf, by a signature that was checked. */
+struct tls_issuer {
+    struct x509_slice
+        ski; /* its subject key identifier; empty: it has none. Memory of the chain or the trust */
+    struct x509_slice serial; /* as in struct x509; likewise */
+    bool serial_negative;
+};
+
 struct tls_verdict {
     enum tls_status status;
     unsigned depth;    /* the certificate it is about: 0 is the leaf; TRUSTED: certificates on the path - 1 */
     bool revoked_leaf; /* status REVOKED and it is the leaf itself that is revoked, all else being fine */
-    uint64_t generation; /* of the trust that it was judged by */
+    struct tls_issuer issuer; /* of a leaf that is trusted, or revoked and all else being fine; else empty */
+    uint64_t generation;      /* of the trust that it was judged by */
     int64_t
         recheck_at;  /* seconds since 1970; from then on the verdict is to be made anew (INT64_MAX: never) */
     char words[256]; /* e.g. "issuer not trusted: CN=evil,O=x is not in the CA bundle"; never empty */

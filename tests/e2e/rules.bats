@@ -52,6 +52,13 @@ expression = cf.tls_client_auth.cert_fingerprint_sha256 eq \"$(fingerprint clien
 expression = not (cf.tls_client_auth.cert_verified and cf.tls_client_auth.cert_issuer_ski eq \"$ski\")" tcp
     passes client
     refused client_ca2
+    # Whatever that one writes into its certificates.
+    printf 'basicConstraints=critical,CA:FALSE\nauthorityKeyIdentifier=DER:30168014%s\n' "$ski" >liar.ext
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$PKI/liar.key" -subj /CN=liar |
+        openssl x509 -req -CA "$PKI/ca2.crt" -CAkey "$PKI/ca2.key" -extfile liar.ext -out "$PKI/liar.crt"
+    cat "$PKI"/liar.{crt,key} >"$PKI/liar.pem"
+    openssl x509 -in "$PKI/liar.crt" -noout -ext authorityKeyIdentifier | tr -d ': ' | grep -q "$ski"
+    refused liar
     reconfigure '' '[rule one-service]
 expression = not outrider.spiffe_id in {"spiffe://cluster.local/ns/shop/sa/client2"}' tcp
     passes client2

@@ -36,7 +36,8 @@ struct make_cert {
     const uint8_t *constraints; /* instead of the two: the whole value */
     size_t constraints_size;
     bool unknown_critical;
-    bool key_ids; /* subject and authority key identifiers */
+    bool key_ids;        /* subject and authority key identifiers */
+    unsigned claimed_by; /* the number of a key that the latter names; 0: BY */
     bool bad_signature;
     bool sha1;          /* says so in its algorithm; the signature is worthless then */
     size_t padding;     /* bytes in an unknown extension that is not critical */
@@ -275,7 +276,7 @@ static inline void mc_extensions(struct mc_buf *out, const struct make_cert *c, 
         mc_leaf(&value, DER_OCTET_STRING, id, 4);
         mc_extension(out, "\x55\x1d\x0e", 3, false, value);
         value = (struct mc_buf){NULL, 0};
-        memcpy(id, &by, 4);
+        memcpy(id, c->claimed_by ? &c->claimed_by : &by, 4);
         mc_leaf(&inner, DER_CONTEXT(0), id, 4);
         mc_wrap(&value, DER_SEQUENCE, inner);
         mc_extension(out, "\x55\x1d\x23", 3, false, value);

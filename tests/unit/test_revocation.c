@@ -84,6 +84,7 @@ static void test_told(void **state)
     assert_true(judged.step[0].crl_known && judged.step[1].crl_known && !judged.step[2].crl_known);
     assert_int_equal(judged.step[0].crl, CRL_REVOKED);
     assert_string_equal(crl_reason_name(judged.step[0].hit.reason), "keyCompromise");
+    assert_true(v.revoked_leaf && der_same(v.issuer.ski, pki_cert("intermediate")->ski));
     assert_int_equal(judged.step[1].crl, CRL_GOOD);
     certs("leaf_root2 intermediate", chain, 2);
     v = tls_judge_told(trust, chain, 2, TLS_PURPOSE_CLIENT, PKI_NOW, &judged);

@@ -713,6 +713,49 @@ static void test_openssl_agrees(void **state)
     }
 }
 
+/* An issuer is who signed, whatever the leaf says of it; and nobody has one who is not trusted. */
+static void the_issuer_is_proven(void **state)
+{
+    (void)state;
+    make("a", (struct make_cert){.subject = "CN=A", .key = 1, .by = 1, .serial = 11, .key_ids = true, CA});
+    make("b", (struct make_cert){.subject = "CN=B", .key = 2, .by = 2, .serial = 12, .key_ids = true, CA});
+    make("by-a", (struct make_cert){.subject = "CN=l", .issuer = "CN=A", .key = 3, .by = 1, .key_ids = true});
+    make("by-b",
+         (struct make_cert){
+             .subject = "CN=l", .issuer = "CN=B", .key = 4, .by = 2, .key_ids = true, .claimed_by = 1});
+    struct tls_verdict v = judge("a b", "by-a");
+    assert_int_equal(v.status, TLS_TRUSTED);
+    struct x509 issuer;
+    assert_null(x509_parse(cert("a").data, cert("a").size, &issuer));
+    struct tls_trust *trust = trust_of("a b", NULL);
+    v = judge_by(trust, "by-a", TLS_PURPOSE_CLIENT, PKI_NOW);
+    assert_true(der_same(v.issuer.ski, issuer.ski) && der_same(v.issuer.serial, issuer.serial));
+    assert_null(x509_parse(cert("b").data, cert("b").size, &issuer));
+    v = judge_by(trust, "by-b", TLS_PURPOSE_CLIENT, PKI_NOW);
+    assert_int_equal(v.status, TLS_TRUSTED);
+    assert_true(der_same(v.issuer.ski, issuer.ski) && der_same(v.issuer.serial, issuer.serial));
+    /* Sent along or not. */
+    v = judge_by(trust, "by-b a b", TLS_PURPOSE_CLIENT, PKI_NOW);
+    assert_true(der_same(v.issuer.ski, issuer.ski));
+    tls_trust_unref(trust);
+    trust = trust_of("a", NULL);
+    v = judge_by(trust, "by-b a b", TLS_PURPOSE_CLIENT, PKI_NOW);
+    assert_int_equal(v.status, TLS_ISSUER_UNKNOWN);
+    assert_int_equal(v.issuer.ski.size, 0);
+    tls_trust_unref(trust);
+    /* Who stands in the bundle: issued by itself, or by somebody unknown. */
+    make("self", (struct make_cert){.subject = "CN=S", .key = 5, .by = 5, .serial = 13, .key_ids = true});
+    trust = trust_of("self by-b", NULL);
+    v = judge_by(trust, "self", TLS_PURPOSE_CLIENT, PKI_NOW);
+    assert_int_equal(v.status, TLS_TRUSTED);
+    assert_int_equal(v.issuer.ski.size, 4);
+    assert_int_equal(v.issuer.ski.data[0], 5);
+    v = judge_by(trust, "by-b", TLS_PURPOSE_CLIENT, PKI_NOW);
+    assert_int_equal(v.status, TLS_TRUSTED);
+    assert_int_equal(v.issuer.ski.size + v.issuer.serial.size, 0);
+    tls_trust_unref(trust);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, clean)
@@ -745,6 +788,7 @@ int main(void)
         T(test_signature_bomb),
         T(test_many_paths_bomb),
         T(test_many_roots_of_one_name),
+        T(the_issuer_is_proven),
         T(test_trust),
         T(test_words),
         T(test_openssl_agrees),
