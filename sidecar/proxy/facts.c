@@ -188,6 +188,7 @@ static bool sans(struct facts *f, enum tls_san_kind kind, struct rules_value *va
     uint32_t inner = kind == TLS_SAN_IP ? RULES_IP : RULES_BYTES;
     if (item == NULL)
         return false;
+    f->pool.full = f->peer->san_too_many;
     for (size_t i = 0; i < f->peer->san_count; i++) {
         const struct tls_san *san = &f->peer->san[i];
         if (san->kind == kind)
@@ -198,17 +199,24 @@ static bool sans(struct facts *f, enum tls_san_kind kind, struct rules_value *va
     return true;
 }
 
-static const struct tls_san *spiffe(const struct facts *f)
+static const struct tls_san *spiffe(struct facts *f)
 {
     for (size_t i = 0; f->peer && i < f->peer->san_count; i++) {
         const struct tls_san *san = &f->peer->san[i];
         if (san->kind == TLS_SAN_URI && strncmp(san->text, "spiffe://", 9) == 0)
             return san;
     }
+    f->pool.full = f->peer && f->peer->san_too_many;
     return NULL;
 }
 
-static bool trust_domain(const struct facts *f, struct rules_value *value)
+static bool spiffe_id(struct facts *f, struct rules_value *value)
+{
+    const struct tls_san *id = spiffe(f);
+    return id && text(id->text, value);
+}
+
+static bool trust_domain(struct facts *f, struct rules_value *value)
 {
     const struct tls_san *id = spiffe(f);
     if (id == NULL)
@@ -230,6 +238,7 @@ static bool names(struct facts *f, const char *type, struct rules_value *value)
             break;
         item[count++] = rules_bytes(out, length);
     }
+    f->pool.full |= count == ATTRIBUTES_MAX && x509_name_attribute(cert->subject, type, count, NULL, 0, NULL);
     *value = (struct rules_value){.type = RULES_T_STRINGS, .array = {item, count}};
     return true;
 }
@@ -339,7 +348,7 @@ static bool certificate(struct facts *f, unsigned field, struct rules_value *val
     case RULES_FIELD_CERT_RFC9440_TOO_LARGE: return rfc9440(f, 0, 1, RFC9440_MAX, true, value);
     case RULES_FIELD_CERT_CHAIN_RFC9440: return rfc9440(f, 1, more, RFC9440_CHAIN_MAX, false, value);
     case RULES_FIELD_CERT_CHAIN_RFC9440_TOO_LARGE: return rfc9440(f, 1, more, RFC9440_CHAIN_MAX, true, value);
-    case RULES_FIELD_SPIFFE_ID: return text(spiffe(f) ? spiffe(f)->text : NULL, value);
+    case RULES_FIELD_SPIFFE_ID: return spiffe_id(f, value);
     case RULES_FIELD_TRUST_DOMAIN: return trust_domain(f, value);
     case RULES_FIELD_SAN_DNS: return sans(f, TLS_SAN_DNS, value);
     case RULES_FIELD_SAN_URI: return sans(f, TLS_SAN_URI, value);

@@ -183,6 +183,7 @@ static struct tls_peer *new_peer(const struct tls_der *chain, size_t count, enum
     assert(arena.used == measure.used);
     peer->chain_count = count;
     peer->san_count = leaf.san_count;
+    peer->san_too_many = leaf.san_too_many;
     peer->not_before = leaf.not_before;
     peer->not_after = leaf.not_after;
     peer->bytes = bytes;

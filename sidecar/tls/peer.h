@@ -39,6 +39,7 @@ struct tls_peer {
     int64_t not_after;
     const struct tls_san *san;
     size_t san_count;
+    bool san_too_many; /* there are more, of which SAN has no room (X509_SANS_MAX) */
 
     /* Room for what later modules make of it once (ready header text); freed by EXTRA_FREE with the peer. */
     void *extra;

@@ -75,10 +75,48 @@ static void the_issuer(void **state)
     tls_trust_unref(one);
 }
 
+/* What is left out could be what a rule asks for. */
+static void more_names_than_there_is_room_for(void **state)
+{
+    (void)state;
+    static const unsigned of_sans[] = {RULES_FIELD_SAN_DNS,   RULES_FIELD_SAN_URI,
+                                       RULES_FIELD_SAN_IP,    RULES_FIELD_SAN_EMAIL,
+                                       RULES_FIELD_SPIFFE_ID, RULES_FIELD_TRUST_DOMAIN};
+    char sans[4096] = "DNS:a", subject[1024] = "O=a";
+    struct rules_value value;
+    for (int i = 1; i < X509_SANS_MAX; i++)
+        strcat(sans, "|DNS:a");
+    for (int i = 1; i < 32; i++)
+        strcat(subject, ",O=a");
+    make("root", (struct make_cert){.subject = "CN=R", .key = 1, .by = 1, CA});
+    make("full", (struct make_cert){.subject = subject, .issuer = "CN=R", .key = 2, .by = 1, .san = sans});
+    strcat(sans, "|URI:spiffe://td/x");
+    strcat(subject, ",O=b");
+    make("more", (struct make_cert){.subject = subject, .issuer = "CN=R", .key = 3, .by = 1, .san = sans});
+    struct tls_trust *trust = trust_of("root", NULL);
+    about("full", trust);
+    assert_true(facts_get(&f, RULES_FIELD_SAN_DNS, &value));
+    assert_int_equal(value.array.count, X509_SANS_MAX);
+    assert_true(facts_get(&f, RULES_FIELD_SUBJECT_O, &value));
+    assert_int_equal(value.array.count, 32);
+    is_absent(RULES_FIELD_SPIFFE_ID);
+    about("more", trust);
+    for (size_t i = 0; i < sizeof of_sans / sizeof *of_sans; i++) {
+        assert_true(facts_get(&f, of_sans[i], &value));
+        assert_int_equal(value.type, RULES_TOO_LARGE);
+    }
+    assert_true(facts_get(&f, RULES_FIELD_SUBJECT_O, &value));
+    assert_int_equal(value.type, RULES_TOO_LARGE);
+    assert_true(facts_get(&f, RULES_FIELD_SUBJECT_OU, &value));
+    assert_int_equal(value.array.count, 0);
+    tls_trust_unref(trust);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_issuer, setup, teardown),
+        cmocka_unit_test_setup_teardown(more_names_than_there_is_room_for, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
