@@ -314,6 +314,7 @@ struct rules_value rules_derive_languages(struct rules_pool *pool, struct rules_
         q[at] = value;
         item[at] = rules_bytes(tag.data, tag.size);
     }
+    pool->full |= n == MOST && header.data;
     array.array.item = item;
     array.array.count = n;
     return array;

@@ -107,6 +107,15 @@ static void test_languages_and_media_type(void **state)
        "[\"fr\", \"en\", \"de\"]");
     is(rules_derive_languages(&pool, text("")), "[]");
     is(rules_derive_languages(&pool, text(",, ;q=1")), "[]");
+    /* More than are told apart are told of. */
+    char many[32 * 4 + 8] = "a0";
+    for (int i = 1; i < 32; i++)
+        sprintf(many + strlen(many), ",a%d", i);
+    assert_int_equal(rules_derive_languages(&pool, text(many)).array.count, 32);
+    assert_false(pool.full);
+    strcat(many, ",b");
+    assert_int_equal(rules_derive_languages(&pool, text(many)).array.count, 32);
+    assert_true(pool.full);
     is(rules_derive_media_type(&pool, text("Text/HTML; charset=utf-8")), "\"text/html\"");
     is(rules_derive_media_type(&pool, text("application/json")), "\"application/json\"");
     is(rules_derive_media_type(&pool, text("")), "\"\"");
