@@ -261,7 +261,8 @@ static void test_name_constraints_that_cannot_be_processed(void **state)
         size_t size;
     } bad[] = {
         {"", 0},
-        {"\xa0\x00", 2},                         /* no subtree */
+        {"\xa0\x00", 2}, /* no subtree */
+        {"\xa1\x00", 2},
         {"\xa0\x06\x30\x04\x88\x02\x2a\x03", 8}, /* registeredID */
         {"\xa0\x09\x30\x07\x82\x02"
          "ab"
@@ -319,8 +320,28 @@ static void test_name_constraints_bomb(void **state)
         at += sprintf(at, "%sDNS:zz", i ? "|" : "");
     assert_int_equal(constrained(NULL, list, "CN=l", "DNS:zz"), TLS_TRUSTED);
     assert_int_equal(constrained(NULL, list, "CN=l", names), TLS_TOO_COMPLEX);
+    /* Permitted by the last one each. */
+    strcpy(list + strlen(list) - 2, "zz");
+    assert_int_equal(constrained(list, NULL, "CN=l", "DNS:zz"), TLS_TRUSTED);
+    assert_int_equal(constrained(list, NULL, "CN=l", names), TLS_TOO_COMPLEX);
     free(list);
     free(names);
+}
+
+/* Attributes of one RDN are compared each with each. */
+static void test_name_constraints_bomb_of_attributes(void **state)
+{
+    (void)state;
+    enum { MANY = 60, ATTRIBUTES = 50 };
+    char subject[ATTRIBUTES * 6 + 1] = "", list[MANY * (ATTRIBUTES * 6 + 8)] = "";
+    for (size_t i = 0; i < ATTRIBUTES; i++)
+        strcat(subject, i ? ",+O=a" : "O=a");
+    for (size_t i = 0; i < MANY; i++) {
+        strcat(strcat(list, i ? "|dir:" : "dir:"), subject);
+        list[strlen(list) - 1] = 'b';
+    }
+    assert_int_equal(constrained(NULL, "dir:O=b", subject, NULL), TLS_TRUSTED);
+    assert_int_equal(constrained(NULL, list, subject, NULL), TLS_TOO_COMPLEX);
 }
 
 int main(void)
@@ -336,6 +357,7 @@ int main(void)
         T(test_name_constraints_of_every_issuer),
         T(test_name_constraints_that_cannot_be_processed),
         T(test_name_constraints_bomb),
+        T(test_name_constraints_bomb_of_attributes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -649,6 +649,23 @@ static void without_extended_master_secret(void **state)
     pair_close(&p);
 }
 
+/* TLS 1.3 without a new key exchange (psk_ke): whoever learns a session's secret later reads what it begins.
+ */
+static void without_a_new_key_exchange(void **state)
+{
+    (void)state;
+    struct pair p;
+    open_resuming(&p, (struct pair_spec){0}, false);
+    assert_false(again(&p));
+    pair_connect(&p);
+    assert_non_null(p.client.stream->resumption);
+    assert_int_equal(wolfSSL_no_dhe_psk(p.client.stream->wolfssl), 0);
+    p.client.stream->wolfssl->options.onlyPskDheKe = 0;
+    pair_handshake(&p, SIZE_MAX);
+    assert_false(resumed(&p));
+    pair_close(&p);
+}
+
 /* --- time --- */
 
 /* An hour from the full handshake, however often it was gone on from since. */
@@ -990,6 +1007,7 @@ int main(void)
         cmocka_unit_test(two_tickets_at_once),
         cmocka_unit_test(ticket_left_out_after_a_retry),
         cmocka_unit_test(without_extended_master_secret),
+        cmocka_unit_test(without_a_new_key_exchange),
         cmocka_unit_test_teardown(older_than_its_lifetime, reset_clock),
         cmocka_unit_test_teardown(expired_since, reset_clock),
         cmocka_unit_test(the_unverified_stay_so),

@@ -119,6 +119,8 @@ static void test_dns_suffix(void **state)
     no("*.shop.svc", "DNS:*.svc");
     no("*.shop.svc", "DNS:ordersshop.svc");
     no("*.0.0.7.svc", "IP:10.0.0.7");
+    no("*.shop.svc", "email:orders.shop.svc");
+    no("*.shop.svc", "URI:orders.shop.svc");
 }
 
 static void test_ip(void **state)

@@ -2,6 +2,8 @@
 /* The judge: paths, what each certificate on them must say, and words. */
 #include "judge.h"
 
+#include "sidecar/tls/path.h"
+
 /* --- whole chains of the test PKI --- */
 
 static void test_trusted(void **state)
@@ -117,6 +119,14 @@ static void test_recheck(void **state)
     /* Not valid yet: when it will be. */
     v = judge("root", "leaf_future intermediate");
     assert_int_equal(v.recheck_at, pki_cert("leaf_future")->not_before);
+    /* Nor is the CA: it is in the bundle, so that nobody sent it. */
+    make("soon", (struct make_cert){.subject = "CN=S", .key = 1, .not_before = "20260201", CA});
+    make("early", (struct make_cert){.subject = "CN=l", .issuer = "CN=S", .key = 2, .by = 1});
+    struct x509 soon;
+    assert_null(x509_parse(cert("soon").data, cert("soon").size, &soon));
+    v = judge("soon", "early");
+    assert_int_equal(v.status, TLS_NOT_YET_VALID);
+    assert_int_equal(v.recheck_at, soon.not_before);
     /* Refused for good. */
     v = judge_at("root", "leaf_self", 0, pki_cert("leaf_self")->not_after + 1);
     assert_int_equal(v.recheck_at, INT64_MAX);
@@ -483,6 +493,15 @@ static void test_intermediate_in_the_bundle(void **state)
     expect("A R", "l", TLS_EXPIRED);
     expect("A", "l", TLS_TRUSTED);
     expect("A R", "A", TLS_EXPIRED);
+    /* A namesake of its issuer did not issue it. */
+    make("R2", (struct make_cert){.subject = "CN=R", .key = 5, CA, .not_after = "20210101"});
+    expect("A R2", "l", TLS_TRUSTED);
+    /* A CA's new key, vouched for by its old one: no anchor either, although it bears its own issuer's name.
+     */
+    make("new", (struct make_cert){.subject = "CN=R", .issuer = "CN=R", .key = 6, .by = 1, CA});
+    make("m", (struct make_cert){.subject = "CN=m", .issuer = "CN=R", .key = 7, .by = 6});
+    expect("new R", "m", TLS_EXPIRED);
+    expect("new", "m", TLS_TRUSTED);
 }
 
 /* --- bombs --- */
@@ -713,6 +732,27 @@ static void test_openssl_agrees(void **state)
     }
 }
 
+static void weak_keys_by_their_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        enum x509_key_type type;
+        unsigned bits;
+        bool weak;
+    } keys[] = {
+        {X509_KEY_RSA, 1024, true},  {X509_KEY_RSA, 2047, true},     {X509_KEY_RSA, 2048, false},
+        {X509_KEY_RSA, 4096, false}, {X509_KEY_RSA, 4097, true},     {X509_KEY_RSA, 16384, true},
+        {X509_KEY_EC, 256, false},   {X509_KEY_ED25519, 256, false}, {X509_KEY_OTHER, 0, true},
+    };
+    struct x509 *key = pki_keep(calloc(1, sizeof *key));
+    char words[80];
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        key->key_type = keys[i].type;
+        key->key_bits = keys[i].bits;
+        assert_int_equal(tls_path_weak_key(key, words, sizeof words), keys[i].weak);
+    }
+}
+
 /* An issuer is who signed, whatever the leaf says of it; and nobody has one who is not trusted. */
 static void the_issuer_is_proven(void **state)
 {
@@ -770,6 +810,7 @@ int main(void)
         T(test_usage_of_issuers),
         T(test_unknown_critical),
         T(test_weak),
+        T(weak_keys_by_their_numbers),
         T(test_bad_signature),
         T(test_evil_intermediate_without_ca),
         T(test_path_length_constraint),
