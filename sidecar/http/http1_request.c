@@ -109,6 +109,7 @@ static void open_request(struct http1_conn *c, const struct http1_request *r, co
                                             : HTTP1_AT_DONE;
     in->left = r->length;
     c->chunked[HTTP1_UP] = r->body == HTTP1_CHUNKED;
+    c->chunked[HTTP1_DOWN] = false; /* of interim responses and of a 101, which have no body */
 }
 
 /* A connection outlives an answer of ours if the rest of the request can be read and thrown away: not if the

@@ -165,6 +165,24 @@ static void too_many_interims(void **state)
     drive_free(&d);
 }
 
+/* An interim response has no framing, whatever the response before it had (RFC 9112, 6.1). */
+static void after_chunks(void **state)
+{
+    (void)state;
+    struct drive d;
+    drive_init(&d);
+    assert_int_equal(drive_text(&d, DOWN, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), HTTP1_MORE);
+    assert_int_equal(drive_text(&d, UP, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+                     HTTP1_MORE);
+    text_free(&d.out[DOWN]);
+    assert_int_equal(drive_text(&d, DOWN, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), HTTP1_MORE);
+    assert_int_equal(drive_text(&d, UP, "HTTP/1.1 103 E\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+                     HTTP1_MORE);
+    assert_string_equal(drive_out(&d, DOWN),
+                        "HTTP/1.1 103 E\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    drive_free(&d);
+}
+
 static void too_large(void **state)
 {
     (void)state;
@@ -230,7 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),        cmocka_unit_test(no_new_transport),  cmocka_unit_test(unsolicited),
         cmocka_unit_test(too_large),    cmocka_unit_test(too_many_interims), cmocka_unit_test(dropped),
-        cmocka_unit_test(no_callbacks),
+        cmocka_unit_test(no_callbacks), cmocka_unit_test(after_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
