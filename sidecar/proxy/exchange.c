@@ -16,7 +16,7 @@
 #include "sidecar/proxy/tally.h"
 #include "sidecar/proxy/worker.h"
 
-enum { VALUES_MAX = 64, HOST_MAX = 256 };
+enum { HOST_MAX = 256 };
 
 /* What refused a request; where it has a name, that is exchange.rule. */
 enum refused_by {
@@ -261,7 +261,7 @@ static bool judge(struct ask *a, struct decide *d)
 /* The values of request.NAME or response.NAME, as text. */
 static void values_of(struct decide *d, struct rules_program **programs, size_t count, struct http_str *out)
 {
-    for (size_t i = 0; i < count && i < VALUES_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct rules_value value;
         rules_eval_value(programs[i], &d->context, &d->scratch, &value);
         out[i] = facts_text(&d->facts, &value);
@@ -285,7 +285,7 @@ static void plan_request(struct ask *a, struct decide *d)
     struct session *s = a->codec->session;
     const struct proxy_policy *policy = policy_of(s);
     const struct proxy_policy_headers *h = proxy_policy_headers(policy, true, session_name(s), a->facts.host);
-    struct http_str values[VALUES_MAX];
+    struct http_str values[PROXY_POLICY_VALUES];
     struct headers_caller caller;
     char address[NET_ADDR_TEXT];
     struct headers_out *out = &s->worker->codec->out;
@@ -493,7 +493,7 @@ static size_t respond(struct codec *c, struct exchange *e, int status, struct ht
                            &e->pending);
     out->nadd = 0;
     if (h && h->plan.response_count != 0) {
-        struct http_str values[VALUES_MAX];
+        struct http_str values[PROXY_POLICY_VALUES];
         values_of(d, h->response, h->plan.response_count, values);
         headers_response(&h->plan, values, fields, count, out);
     }

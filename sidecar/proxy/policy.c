@@ -286,6 +286,9 @@ static void compile_values(struct builder *b, const struct config_header *from, 
         out_of_memory(b);
         return;
     }
+    if (count > PROXY_POLICY_VALUES)
+        problem(b, config_text_place(&from[PROXY_POLICY_VALUES].value, 0), 1, NULL, "headers",
+                from[PROXY_POLICY_VALUES].name, "too many headers of one kind in a section (64 at most)");
     for (size_t i = 0; i < count; i++) {
         struct rules_env env = env_of(b, phases);
         struct rules_error error;

@@ -18,6 +18,8 @@
 #include "sidecar/rules/ruleset.h"
 #include "sidecar/rules/sequence.h"
 
+enum { PROXY_POLICY_VALUES = 64 /* request.NAME, and as many response.NAME, of one section */ };
+
 /* A [headers] section: its plan, and the programs whose values it sets, parallel to the plan's names. */
 struct proxy_policy_headers {
     const struct config_headers *config;

@@ -114,6 +114,20 @@ INI
     done
 }
 
+@test "more headers of a kind than a section may have" {
+    {
+        printf '[inbound web]\nlisten = 127.0.0.1:8443\nforward = 127.0.0.1:8080\nprotocol = http\n[headers]\n'
+        for ((i = 0; i < 65; i++)); do echo "request.X-$i = cf.tls_client_auth.cert_serial"; done
+    } >many
+    config many server <many
+    check "$T/many.conf"
+    [ "$status" = 1 ]
+    [[ $output == *'64 at most'*'request.X-64'* ]]
+    sed -i '/X-64/d' many.conf
+    check "$T/many.conf"
+    [ "$status" = 0 ]
+}
+
 @test "a bad file cannot be run, and the same words say why" {
     printf '[sidecar]\nworkes = 2\n' >bad.conf
     run "$OUTRIDER_BIN/sidecar" run -c "$T/bad.conf"
