@@ -246,14 +246,20 @@ static bool is_done(const struct codec *c)
     return c->kind == CODEC_HTTP1 ? http1_state(c->http1) == HTTP1_DONE : http2_state(c->http2) == HTTP2_DONE;
 }
 
-/* Connects when the service is wanted; not while the old transport is still closing. */
+/* Connects when the service is wanted; not while the old transport is still closing. It may fail at once, and
+ * the next of the requests that the client sent ahead want it again: each in its turn, not within the other.
+ */
 static void want_service(struct codec *c)
 {
     struct session *s = c->session;
-    if (!c->wanted || s->dial || s->leg[UP].ep.open || s->handles > 1)
+    if (c->wanting)
         return;
-    c->wanted = false;
-    session_connect(s);
+    c->wanting = true;
+    while (c->wanted && s->state == SESSION_RELAY && !s->dial && !s->leg[UP].ep.open && s->handles <= 1) {
+        c->wanted = false;
+        session_connect(s);
+    }
+    c->wanting = false;
 }
 
 /* After every call into a codec: what was emitted goes out, and what the result asks for is done. */
@@ -300,7 +306,8 @@ struct codec *codec_new(struct session *s, enum codec_kind kind)
         c->http1 = http1_conn_new(&w->codec->limits1, w->codec->scratch1);
     else
         c->http2 = http2_conn_new(&w->codec->limits2, w->codec->scratch2, uv_now(&w->loop));
-    if (c->http1 && w->leaving && !s->inbound)
+    /* The request that is about to come is served, as the last. */
+    if (c->http1 && (w->leaving || s->condemned))
         http1_drain(c->http1, false);
     if (c->http1 || c->http2)
         return c;

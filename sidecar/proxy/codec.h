@@ -48,8 +48,9 @@ struct codec {
     uint64_t readable_ms[2]; /* since when a side is read from without a pause; ms of the loop's clock */
     bool repeatable;         /* the open request was whole when it came, and may be sent twice */
     bool fresh;              /* the open request was sent once already: now by a transport of its own */
-    bool wanted; /* the service's transport is wanted, and to be dialled once the old one has closed */
-    bool ending; /* CLOSE or ABORT came: nothing is fed any more */
+    bool wanted;  /* the service's transport is wanted, and to be dialled once the old one has closed */
+    bool wanting; /* ... which is being seen to */
+    bool ending;  /* CLOSE or ABORT came: nothing is fed any more */
 };
 
 /*

@@ -170,7 +170,8 @@ static void sniff(struct session *s)
         return;
     }
     session_not_half_open(s);
-    relay_begin(s);
+    if (session_renew(s))
+        relay_begin(s);
 }
 
 static void take_plaintext(struct session *s, const uint8_t *data, size_t size)
@@ -200,6 +201,8 @@ static void read_hello(struct session *s, const uint8_t *data, size_t size)
     struct tls_hello hello;
     const char *sni = NULL;
     size_t ca;
+    if (!session_renew(s))
+        return;
     switch (tls_hello_parse(data, size, w->plain, &hello)) {
     case TLS_HELLO_MORE:
         if (s->early_size == 0)
@@ -537,9 +540,14 @@ static void start_shaking(struct session *s)
 {
     struct worker *w = s->worker;
     const struct config *config = s->runtime->snapshot->config;
+    struct tls_ctx *ctx = s->runtime->outbound[s->index].ctx;
     uint64_t now = uv_now(&w->loop);
     w->tls.in_size = 0;
-    renew_service(s, tls_stream_new(s->runtime->outbound[s->index].ctx, &w->tls, NULL), now, false);
+    if (ctx == NULL) { /* since a reload */
+        relay_lose_service(s, 502, "the service is no longer reached by TLS");
+        return;
+    }
+    renew_service(s, tls_stream_new(ctx, &w->tls, NULL), now, false);
     if (s->leg[UP].tls == NULL || !tls_stream_offer_alpn(s->leg[UP].tls, s->alpn)) {
         relay_lose_service(s, 503, "out of memory");
         return;

@@ -217,6 +217,8 @@ static void begin_codec(struct session *s, enum codec_kind kind)
     s->codec = codec_new(s, kind);
     if (s->codec == NULL)
         session_kill(s, SESSION_END_ERROR, "out of memory");
+    else if (kind == CODEC_HTTP2 && (s->condemned || (s->inbound && s->worker->leaving)))
+        codec_drain(s->codec, false);
 }
 
 /* What is spoken is not HTTP. Rules and limits on requests must not be got round by that. */
@@ -290,7 +292,8 @@ void relay_decrypt(struct session *s, enum session_side side)
     size_t filled = 0;
 
     w->tls.out_size = 0;
-    while (result == TLS_OK && s->state == SESSION_RELAY) {
+    /* What the codec does not want any more, it has had the leg closed for. */
+    while (result == TLS_OK && s->state == SESSION_RELAY && s->leg[side].ep.open) {
         size_t n = 0;
         result = tls_stream_read(tls, w->plain + filled, ENDPOINT_BUFFER - filled, &n);
         filled += n;
@@ -301,7 +304,7 @@ void relay_decrypt(struct session *s, enum session_side side)
             filled = 0;
         }
     }
-    if (s->state != SESSION_RELAY)
+    if (s->state != SESSION_RELAY || !s->leg[side].ep.open)
         return;
     if (result == TLS_CLOSED && !s->leg[side].in_end) {
         end_of(s, side);
@@ -314,8 +317,8 @@ void relay_decrypt(struct session *s, enum session_side side)
 static void received(struct session *s, enum session_side side, const uint8_t *data, size_t size)
 {
     struct worker *w = s->worker;
-    if (s->state == SESSION_FLUSH || s->state == SESSION_CLOSED)
-        return;
+    if (s->state == SESSION_FLUSH || s->state == SESSION_LINGER || s->state == SESSION_CLOSED)
+        return; /* what still comes is of no interest, and holds nothing up */
     s->activity = uv_now(&w->loop);
     if (s->state != SESSION_RELAY) {
         session_early_data(s, side, data, size);
@@ -473,7 +476,8 @@ void relay_begin(struct session *s)
     uint8_t *early = s->early;
     size_t size = s->early_size;
     s->state = SESSION_RELAY;
-    s->deadline = 0;
+    if (!s->condemned)
+        s->deadline = 0;
     s->activity = uv_now(&s->worker->loop);
     s->early = NULL;
     s->early_size = 0;

@@ -93,7 +93,7 @@ void session_timer(struct wheel_entry *entry)
     case SESSION_PREFACE:
     case SESSION_HELLO:
     case SESSION_HANDSHAKE: session_finish(s, SESSION_END_TIMEOUT, "handshake timed out", true); break;
-    case SESSION_CONNECT: session_finish(s, SESSION_END_TIMEOUT, "connecting timed out", true); break;
+    case SESSION_CONNECT: session_judge_grace_over(s); break;
     case SESSION_FLUSH: relay_flush_poll(s); break;
     case SESSION_LINGER:
         /* The last answer may be long, and its reader slow. */
@@ -322,8 +322,12 @@ void session_refuse(struct session *s, enum tls_alert alert, enum session_end en
 
 void session_drain(struct session *s)
 {
+    bool silent = s->state == SESSION_RELAY && s->sniff && s->early_size == 0 &&
+                  s->runtime->inbound[s->index].config->protocol == CONFIG_PROTOCOL_HTTP;
     if (s->state == SESSION_RELAY && s->codec)
         codec_drain(s->codec, false);
+    else if (silent) /* the same for a connection whose first request has not begun */
+        relay_close(s);
     else if (s->state == SESSION_SNIFF)
         session_finish(s, SESSION_END_CLOSED, NULL, false);
 }

@@ -138,6 +138,9 @@ void session_judge(struct session *s);
 /* The same for one whose handshake is just over, and that began it under an older runtime: false when it does
  * not get in, which it is told. */
 bool session_judge_new(struct session *s);
+/* Moves one that nothing was decided about yet to the worker's current runtime. False: its section is gone,
+ * and it with it. */
+bool session_renew(struct session *s);
 /* Whether the peer of the up leg is admitted by the runtime that S is in; else WHY says why not. */
 bool session_admits_service(struct session *s, char *why, size_t size);
 /* The grace of a condemned session is over. */

@@ -129,6 +129,20 @@ static void move_to(struct session *s, struct runtime *runtime, uint32_t index)
     session_arm(s);
 }
 
+bool session_renew(struct session *s)
+{
+    struct runtime *runtime = s->worker->runtime;
+    uint32_t index = 0;
+    if (s->runtime == runtime)
+        return true;
+    if (!find_section(s, runtime, &index)) {
+        session_finish(s, SESSION_END_REFUSED, gone, true);
+        return false;
+    }
+    move_to(s, runtime, index);
+    return true;
+}
+
 /* Whether the peer of S, which has a TLS leg, is admitted by the runtime that S is in; else *ALERT and WHY.
  */
 static bool is_admitted(struct session *s, enum tls_alert *alert, char *why, size_t why_size)

@@ -697,6 +697,19 @@ expression = http.request.uri.path eq "/x"'
     [[ $output == *HTTP/9.9* ]]
 }
 
+@test "the service is away: all that was sent ahead is answered, one after the other" {
+    ports IN SERVICE
+    house_config
+    start_sidecar server
+    count=6000
+    [ "$OUTRIDER_SANITIZER" != tsan ] || count=1000
+    for ((i = 0; i < count; i++)); do printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'; done >ahead
+    printf 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >>ahead
+    raw <ahead >told
+    [ "$(grep -c '^HTTP/1.1 502' told)" = $((count + 1)) ]
+    [ "$(tail -n 1 told)" = '-- end eof' ]
+}
+
 # --- drain and reload --------------------------------------------------------------------------------------
 
 @test "SIGTERM: idle connections end, requests in work are finished with Connection: close" {
@@ -717,6 +730,29 @@ drain_delay = 0s' house
     cat busy.out
     grep -q late busy.out
     grep -qi '^connection: close' busy.out
+    ended server 5
+    killed_sidecar server
+}
+
+@test "SIGTERM: a connection that has asked for nothing yet ends; where it may still be anything, its first request is the last" {
+    ports AUTO SERVICE
+    SIDECAR='drain_timeout = 10s
+drain_delay = 0s' house '' "[inbound auto]
+listen = 127.0.0.1:$AUTO
+forward = 127.0.0.1:$SERVICE
+tcp_fallback = allow
+[rule x]
+expression = http.request.uri.path eq \"/x\""
+    mkfifo silent.fifo auto.fifo
+    spawn silent "$PYTHON" "$BATS_TEST_DIRNAME/http_client.py" hold "$IN" --fifo silent.fifo
+    spawn auto "$PYTHON" "$BATS_TEST_DIRNAME/http_client.py" hold "$AUTO" --fifo auto.fifo
+    wait_until 5 metric_is server 'outrider_handshakes_total{direction="inbound",result="ok"}' 2
+    kill -TERM "$(pid_of server)"
+    wait_until 3 grep -q -- '-- end eof' silent.out
+    echo 'GET /one HTTP/1.1\r\nHost: x\r\n\r\n' >auto.fifo
+    wait_until 3 grep -q -- '-- end eof' auto.out
+    grep -qi '^connection: close' auto.out
+    grep -q 'hello from /one' auto.out
     ended server 5
     killed_sidecar server
 }

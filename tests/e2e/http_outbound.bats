@@ -239,6 +239,33 @@ allow_san = spiffe://cluster.local/ns/shop/sa/server"
 }
 served() { [ "$(code /k)" = 200 ]; }
 
+@test "a connection that had asked for nothing when trust changed is served by what holds now" {
+    peer
+    cp -rL "$PKI/client" credentials
+    CREDENTIALS=$T/credentials outbound
+    mkfifo fifo
+    spawn caller "$PYTHON" "$BATS_TEST_DIRNAME/http_client.py" hold "$OUT" --plain --fifo fifo
+    wait_until 5 metric_is client 'outrider_connections_open{direction="outbound"}' 1
+    cp "$PKI/other.crt" credentials/ca.crt
+    wait_until 5 metric_is client outrider_snapshot_generation 2
+    echo 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n' >fifo
+    wait_until 5 grep -q '^HTTP/1.1' caller.out
+    grep -q '502 Bad Gateway' caller.out
+    grep -q 'issuer not trusted' client.log
+}
+
+@test "the peer's end comes with its answer: what was sent ahead goes to a new connection" {
+    peer
+    outbound
+    for ((i = 0; i < 5; i++)); do printf 'GET /farewell HTTP/1.1\r\nHost: x\r\n\r\n'; done >ahead
+    printf 'GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >>ahead
+    plain <ahead >told
+    cat told
+    not grep -q ' 502 ' told
+    [ "$(grep -c '^farewell' told)" = 5 ]
+    grep -q 'hello from /last' told
+}
+
 # soon_peer SECONDS: the peer with a certificate that runs out then, at $UNTIL.
 soon_peer() {
     mkdir pki

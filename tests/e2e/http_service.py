@@ -14,6 +14,7 @@ It reads bytes itself, without a library that would tidy them up, and keeps conn
   /cut?N  /reset?N          promises 1000000 bytes, sends N, and closes or resets
   /die                      closes without an answer;  /once: answers, and closes without having said so
   /close                    answers with Connection: close, and closes
+  /farewell                 the same over TLS, with close_notify in the segment of the answer
   /moment?US                answers, and closes after so many microseconds without having said so
   /second                   answers the first request of a connection; closes without a word when another comes
   /stray                    answers, and sends another answer right behind it
@@ -186,6 +187,12 @@ class Connection(socketserver.StreamRequestHandler):
                 time.sleep(0.1)
                 self.wfile.write(b"5\r\ndrop\n\r\n")
             self.wfile.write(b"0\r\n\r\n")
+        elif path == "/farewell":
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            self.answer(b"farewell\n", fields=[b"Connection: close"])
+            self.wfile.flush()
+            self.connection.unwrap()
+            return False
         elif path == "/close":
             self.answer(b"bye\n", fields=[b"Connection: close"])
             return False

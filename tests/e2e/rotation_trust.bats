@@ -360,6 +360,58 @@ INI
     let_go
 }
 
+@test "a rule comes to refuse a session that still waits for its service: the grace is no longer for that" {
+    cat >late.py <<'PY'
+import os, socket
+s = socket.socket(socket.AF_UNIX)
+s.bind("late.sock")
+s.listen(0)
+full = []
+try:
+    while True: # until nobody else is let in
+        full.append(socket.socket(socket.AF_UNIX))
+        full[-1].setblocking(False)
+        full[-1].connect("late.sock")
+except BlockingIOError:
+    print("full", flush=True)
+open("go").close()
+while True:
+    full.append(s.accept()[0])
+PY
+    authority one
+    member one web
+    member one a
+    trusting one
+    mkfifo go
+    spawn late /usr/bin/python3 late.py
+    wait_until 5 grep -q full late.out
+    mounted '' 'trust_grace = 1s'
+    sed -i "s|^forward = .*|forward = unix:$T/late.sock|" server.conf
+    before=$(generation server)
+    kill -HUP "$(pid_of server)"
+    wait_until 3 generation_over server "$before"
+    cat >caller.py <<'PY'
+import socket, ssl, sys
+c = ssl.create_default_context(cafile="mount/ca.crt")
+c.check_hostname = False
+c.load_cert_chain("a/tls.crt", "a/tls.key")
+s = c.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+s.sendall(b"waits")
+s.recv(1)
+PY
+    spawn caller /usr/bin/python3 caller.py "$IN"
+    wait_until 3 metric_is server 'outrider_handshakes_total{direction="inbound",result="ok"}' 1
+    before=$(generation server)
+    {
+        cat server.conf
+        printf '[rule away]\nexpression = cf.tls_client_auth.cert_subject_dn contains "CN="\naction = block\n'
+    } >with
+    mv with server.conf
+    wait_until 3 generation_over server "$before"
+    echo >go
+    wait_until 3 cut_are 1
+}
+
 @test "whoever is in the grace of a rule and is then revoked is cut at once" {
     authority one
     member one web
