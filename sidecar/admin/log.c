@@ -257,7 +257,10 @@ void log_recent(struct log *log, size_t limit, void (*see)(void *arg, const stru
 
 /* --- building a line --- */
 
-enum { TAIL = 3 /* closing brace, newline, zero */ };
+enum {
+    TAIL = 3, /* closing brace, newline, zero */
+    MESSAGE_MAX = LOG_LINE_MAX / 2,
+};
 
 static size_t room(const struct log_line *line)
 {
@@ -275,20 +278,33 @@ static bool append(struct log_line *line, const char *text, size_t size)
 
 struct quoting {
     struct log_line *line;
-    bool ok;
+    size_t room; /* for what is within the quotes */
+    bool whole;  /* so far */
 };
 
+/* As much of it as there is room for; an escape is not cut. */
 static void add_piece(void *arg, const void *piece, size_t size)
 {
     struct quoting *q = arg;
-    q->ok = q->ok && append(q->line, piece, size);
+    size_t n = size <= q->room ? size : *(const char *)piece == '\\' ? 0 : q->room;
+    if (!q->whole)
+        return;
+    q->whole = n == size;
+    q->room -= n;
+    (void)append(q->line, piece, n);
 }
 
-static bool append_quoted(struct log_line *line, const char *value)
+/* Of VALUE, at most MOST bytes as they are written. *WHOLE: whether that is all of it. */
+static bool append_quoted(struct log_line *line, const char *value, size_t most, bool *whole)
 {
-    struct quoting q = {line, append(line, "\"", 1)};
+    struct quoting q = {line, 0, true};
+    if (room(line) < 2)
+        return false;
+    q.room = room(line) - 2 < most ? room(line) - 2 : most;
+    (void)append(line, "\"", 1);
     json_escape_ascii(value, strlen(value), add_piece, &q);
-    return q.ok && append(line, "\"", 1);
+    *whole = q.whole;
+    return append(line, "\"", 1);
 }
 
 static bool append_key(struct log_line *line, const char *key)
@@ -300,10 +316,24 @@ static bool append_key(struct log_line *line, const char *key)
 void log_text(struct log_line *line, const char *key, const char *value)
 {
     size_t before = line->size;
+    bool whole;
     if (line->log == NULL || value == NULL || *value == '\0')
         return;
-    if (!append_key(line, key) || !append_quoted(line, value))
+    if (!append_key(line, key) || !append_quoted(line, value, LOG_LINE_MAX, &whole) || !whole)
         line->size = before;
+}
+
+/* What is too long for the line ends in dots: who asks for long things is not to go unnamed. */
+static void add_message(struct log_line *line, const char *message)
+{
+    bool whole;
+    if (message == NULL || *message == '\0')
+        return;
+    line->has_message = append_key(line, "message") && append_quoted(line, message, MESSAGE_MAX, &whole);
+    if (line->has_message && !whole) {
+        line->size--;
+        (void)append(line, "...\"", 4);
+    }
 }
 
 static void append_bare(struct log_line *line, const char *key, const char *value)
@@ -336,6 +366,7 @@ void log_begin(struct log_line *line, struct log *log, enum log_level level, con
 
     line->size = 0;
     line->log = NULL;
+    line->has_message = false;
     if (log == NULL)
         return;
     line->written = is_written(log, level);
@@ -354,8 +385,7 @@ void log_begin(struct log_line *line, struct log *log, enum log_level level, con
     int size = snprintf(line->text, LOG_LINE_MAX - TAIL, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"",
                         stamp, level_names[level], event);
     line->size = line->fields = (size_t)size;
-    log_text(line, "message", message);
-    line->has_message = line->size != line->fields;
+    add_message(line, message);
 }
 
 void log_keep(struct log_line *line, const char *event)

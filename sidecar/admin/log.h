@@ -50,8 +50,8 @@ struct log_line {
     char text[LOG_LINE_MAX]; /* JSON; made text, where that is wanted, at the end */
 };
 
-/* EVENT: what happened, and every KEY: as log_schema.c lists them. MESSAGE: in words, or
- * NULL. */
+/* EVENT: what happened, and every KEY: as log_schema.c lists them. MESSAGE: in words, of
+ * which half the line is taken at most, or NULL. */
 void log_begin(struct log_line *line, struct log *log, enum log_level level, const char *event,
                const char *message);
 /* Keeps the line as EVENT, a static text, whatever its own is. */

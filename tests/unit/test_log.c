@@ -95,6 +95,34 @@ static void a_field_that_does_not_fit_is_left_out(void **state)
     assert_non_null(strstr(text, ",\"sni\":\"b\"}\n"));
 }
 
+/* A request's line of its own making must not go without it. */
+static void a_long_message_is_cut(void **state)
+{
+    static char large[LOG_LINE_MAX + 1];
+    static const char *const units[] = {"a", "\x01", "\xf0\x9f\x92\xa9"};
+    (void)state;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        int fd = scratch();
+        struct log *log = log_new(fd, i != 0, LOG_INFO);
+        struct log_line line;
+        memset(large, 0, sizeof large);
+        for (size_t n = 0; n + 8 < sizeof large; n += strlen(units[i]))
+            memcpy(large + n, units[i], strlen(units[i]));
+        memcpy(large, "GET", 3);
+        if (i == 2)
+            large[3] = ' ';
+        log_begin(&line, log, LOG_INFO, "request", large);
+        log_text(&line, "sni", "b");
+        log_end(&line);
+        log_free(log);
+        char *text = written(fd);
+        assert_non_null(strstr(text, "GET"));
+        assert_non_null(strstr(text, i == 0 ? "aaa... sni=b\n" : "...\",\"sni\":\"b\"}\n"));
+        assert_null(strstr(text, "\\..."));
+        assert_true(strlen(text) > LOG_LINE_MAX / 2 && strlen(text) < LOG_LINE_MAX / 2 + 200);
+    }
+}
+
 /* Nobody reads the pipe: lines are dropped and counted, and the one who logs goes on. */
 static void a_full_pipe_drops_and_counts(void **state)
 {
@@ -206,6 +234,7 @@ int main(void)
         cmocka_unit_test(json_is_escaped),
         cmocka_unit_test(text_quotes_what_could_forge_a_field),
         cmocka_unit_test(a_field_that_does_not_fit_is_left_out),
+        cmocka_unit_test(a_long_message_is_cut),
         cmocka_unit_test(a_full_pipe_drops_and_counts),
         cmocka_unit_test(recent_lines_are_kept),
         cmocka_unit_test(counters_add_up_over_threads),
