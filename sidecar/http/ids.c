@@ -103,7 +103,7 @@ static struct http_str make_request_id(struct headers_out *out)
 
 static bool is(const struct http_field *f, struct http_str name)
 {
-    return !f->drop && f->name.n == name.n && memcmp(f->name.p, name.p, name.n) == 0;
+    return !f->drop && !f->hop && f->name.n == name.n && memcmp(f->name.p, name.p, name.n) == 0;
 }
 
 /* The one field of that name: p NULL if there is none, n 0 if there are several. */

@@ -436,6 +436,19 @@ static void identified(void **state)
     identify(pass, true, NULL, "", false, true);
     identify(pass, true, NULL, "two words", false, true);
     identify(pass, true, NULL, "caf\xc3\xa9", false, true);
+    /* what Connection nominates goes no further (RFC 9110, 7.6.1), and tells nothing apart */
+    {
+        static struct headers_out own;
+        const struct headers_plan plan = {.traceparent = yes, .request_id = true};
+        struct headers_ids ids;
+        struct http_field fields[] = {
+            {.name = HTTP_STR("traceparent"), .value = {good, strlen(good)}, .hop = true},
+            {.name = HTTP_STR("x-request-id"), .value = HTTP_STR("mine"), .hop = true}};
+        headers_identify(&plan, fields, 2, &own, &ids);
+        assert_int_equal(own.nadd, 2);
+        assert_int_equal(ids.request_id.n, HEADERS_UUID);
+        headers_out_clear(&own);
+    }
     /* two of them are none; one that request.NAME sets is nobody's to replace */
     static struct headers_out out;
     struct headers_ids ids;
