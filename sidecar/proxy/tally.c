@@ -257,7 +257,8 @@ void tally_handshake_failed(struct session *s, enum session_end end, const char 
     count(s, cause_of(s, end, why));
     if (peer == NULL)
         return;
-    enter(s, peer, tls_stream_verdict(s->leg[DOWN].tls)->status == TLS_TRUSTED);
+    /* As a stranger, however good the chain: it may be shown without its key, or by who may not call here. */
+    enter(s, peer, false);
     add(s, LEDGER_REFUSED, 1);
     ledger_note(s->worker->shared->ledger, &s->ticket, session_name(s), why);
     s->ticket = (struct ledger_ticket){0};

@@ -203,6 +203,15 @@ metrics_peers = 1"
     [ "$(get server /metrics | grep -c '^outrider_caller_requests_total')" = 2 ]
 }
 
+@test "who was refused is no caller that is known, however good the chain" {
+    inbound 'allow_san = spiffe://cluster.local/ns/shop/sa/client'
+    [[ $(ask "$IN" client) == *hello* ]]
+    ask "$IN" client2 >/dev/null || true
+    wait_until 3 metric_is server 'outrider_caller_refused_total{caller="other"}' 1
+    metric_is server 'outrider_peers_tracked{verified="true"}' 1
+    metric_is server 'outrider_peers_tracked{verified="false"}' 1
+}
+
 @test "rules see how many connections and requests a certificate has made, over all workers" {
     WORKERS=3
     house '' '[rule eager]
