@@ -11,6 +11,7 @@
 
 #include "sidecar/admin/guard.h"
 #include "sidecar/http/http1.h"
+#include "sidecar/net/addr.h"
 #include "sidecar/net/endpoint.h"
 #include "sidecar/net/listen.h"
 
@@ -65,6 +66,7 @@ struct visit {
     struct visit *newer, *older; /* in the server's list, until ENDED */
     struct http1_conn *conn;
     uint16_t port;
+    uint64_t origin; /* whence it came: net_addr_network() */
     uint64_t opened; /* ms of the loop's clock */
     uint8_t handles;
     enum visit_state state : 8;
@@ -571,10 +573,30 @@ static void on_time(uv_timer_t *timer)
     go(v, http1_timeout(v->conn, &sink));
 }
 
-void server_take(struct server *s, int fd, uint16_t port)
+/*
+ * Who makes room: of the origin that has most connections, so that nobody pushes out who comes from
+ * elsewhere, the one that has been still for longest; one that awaits no answer, if there is any.
+ */
+static struct visit *stillest(const struct server *s)
+{
+    struct visit *found = NULL;
+    size_t most = 0;
+    for (struct visit *v = s->last; v; v = v->newer) {
+        size_t weight = v->state == VISIT_READ || v->state == VISIT_LINGER;
+        for (const struct visit *other = s->visits; other; other = other->older)
+            weight += other->origin == v->origin ? 2 : 0;
+        if (weight > most) {
+            most = weight;
+            found = v;
+        }
+    }
+    return found;
+}
+
+void server_take(struct server *s, int fd, uint16_t port, const struct sockaddr *peer)
 {
     if (s->open >= SERVER_CONNECTIONS)
-        visit_end(s->last);
+        visit_end(stillest(s));
     struct visit *v = calloc(1, sizeof *v);
     if (v)
         v->conn = http1_conn_new(&s->limits, s->scratch);
@@ -587,6 +609,7 @@ void server_take(struct server *s, int fd, uint16_t port)
     }
     v->server = s;
     v->port = port;
+    v->origin = net_addr_network(peer);
     v->opened = uv_now(s->loop);
     v->timer.data = v;
     v->handles = 1;
@@ -604,8 +627,7 @@ void server_take(struct server *s, int fd, uint16_t port)
 static void on_accept(void *arg, int fd, const struct sockaddr *peer)
 {
     const struct door *door = arg;
-    (void)peer;
-    server_take(door->server, fd, door->port);
+    server_take(door->server, fd, door->port, peer);
 }
 
 /* PATH is the door's, also when it fails. */

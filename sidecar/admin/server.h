@@ -5,9 +5,10 @@
  * a table of routes. An answer may come at once or later, and may be large: it is sent as the client reads
  * it.
  *
- * Bounded: connections (the one that has been still for longest makes room for a new one, so that whoever
- * holds connections open cannot lock out others), the size of a head, the memory of answers that wait for
- * their readers, and each wait for a client. Requests have no body: one that has is refused.
+ * Bounded: connections (of those from the address that has most, the one that has been still for longest
+ * makes room for a new one, so that whoever holds connections open, or makes many at once, neither locks out
+ * nor pushes out others), the size of a head, the memory of answers that wait for their readers, and each
+ * wait for a client. Requests have no body: one that has is refused.
  */
 #ifndef SIDECAR_ADMIN_SERVER_H
 #define SIDECAR_ADMIN_SERVER_H
@@ -15,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 enum {
@@ -62,8 +64,8 @@ struct server *server_start(uv_loop_t *loop, const struct server_routes *routes,
 bool server_listen(struct server *server, int fd, uint16_t port) __attribute__((warn_unused_result));
 /* The same on a UNIX socket, whose PATH (copied) is unlinked at the end. */
 bool server_listen_unix(struct server *server, int fd, const char *path) __attribute__((warn_unused_result));
-/* Serves one connection, FD, taken over. PORT: of the TCP listener; 0: a UNIX socket. */
-void server_take(struct server *server, int fd, uint16_t port);
+/* Serves one connection, FD, taken over. PORT: of the TCP listener; 0: a UNIX socket. PEER: who came. */
+void server_take(struct server *server, int fd, uint16_t port, const struct sockaddr *peer);
 /* Stops at once, open requests are cancelled; freed when the loop has run the close callbacks. NULL is fine.
  */
 void server_stop(struct server *server);

@@ -222,3 +222,15 @@ bool net_addr_in(const struct sockaddr *from, const struct sockaddr *block_from,
     return addr.sa.sa_family == AF_INET6 && bits <= 128 &&
            same_bits(addr.in6.sin6_addr.s6_addr, block.in6.sin6_addr.s6_addr, bits);
 }
+
+uint64_t net_addr_network(const struct sockaddr *addr)
+{
+    union net_addr ip;
+    uint64_t network = 0;
+    net_addr_set(&ip, addr);
+    if (ip.sa.sa_family == AF_INET)
+        network = UINT64_MAX << 32 | ip.in.sin_addr.s_addr; /* no IPv6 address begins like that */
+    else if (ip.sa.sa_family == AF_INET6)
+        memcpy(&network, &ip.in6.sin6_addr, sizeof network);
+    return network;
+}

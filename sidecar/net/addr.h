@@ -56,6 +56,9 @@ void net_addr_set(union net_addr *out, const struct sockaddr *from);
 /* True when both are IP and the same address and port, IPv4-mapped being IPv4. */
 bool net_addr_equal(const struct sockaddr *a, const struct sockaddr *b);
 
+/* The same for all that one host may come from: an IPv4 address, or the /64 of an IPv6 one; 0 for others. */
+uint64_t net_addr_network(const struct sockaddr *addr);
+
 /* True for 127.0.0.0/8 and ::1, mapped ones included, and for UNIX sockets. */
 bool net_addr_is_loopback(const struct sockaddr *addr);
 

@@ -340,3 +340,58 @@ PY
     [ "$(told server /healthz)" = ok ]
     [ "$(call /yes)" = 200 ]
 }
+
+@test "health answers whatever an attacker in the pod's network holds open, makes at once, or lets drip" {
+    inbound
+    cat >flood.py <<'PY'
+import http.client, socket, statistics, sys, time
+host, port = sys.argv[1].split(":")
+PROMETHEUS, ATTACKER = "127.0.0.1", "127.0.0.2"
+
+def connect(source):
+    s = socket.socket()
+    s.bind((source, 0))
+    s.settimeout(5)
+    s.connect((host, int(port)))
+    return s
+
+def attack():
+    s = connect(ATTACKER)
+    s.setblocking(False)
+    return s
+
+def ask(s):
+    s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = http.client.HTTPResponse(s)
+    answer.begin()
+    assert (answer.status, answer.read()) == (200, b"ok\n"), answer.status
+
+kept = connect(PROMETHEUS) # as Prometheus keeps one
+ask(kept)
+idle = [attack() for _ in range(200)]
+slow = [attack() for _ in range(100)]
+for s in slow:
+    try: s.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+    except OSError: pass
+took = []
+for turn in range(20):
+    for i, s in enumerate(slow):
+        try: s.sendall(b"x")
+        except OSError: slow[i] = attack()
+    for i, s in enumerate(idle):
+        try: gone = s.recv(1) == b""
+        except BlockingIOError: gone = False
+        except OSError: gone = True
+        if gone:
+            s.close()
+            idle[i] = attack()
+    began = time.monotonic()
+    ask(connect(PROMETHEUS)) # as the kubelet makes one each time
+    took.append(time.monotonic() - began)
+    time.sleep(.05)
+ask(kept)
+print("longest", max(took))
+assert statistics.median(took) < 1 and max(took) < 5, took # a second is the kubelet's patience; the machine may be busy
+PY
+    python3 flood.py "$(health_of server)"
+}

@@ -75,7 +75,7 @@ static void play(struct run *to, const uint8_t *data, size_t size, size_t piece)
     struct server *server = server_start(&loop, &routes, NULL);
     if (server == NULL)
         abort();
-    server_take(server, fds[1], port);
+    server_take(server, fds[1], port, NULL);
     for (size_t at = 0; at < size; at += piece) {
         size_t n = size - at < piece ? size - at : piece;
         if (send(fds[0], data + at, n, MSG_NOSIGNAL) != (ssize_t)n)

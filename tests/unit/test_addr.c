@@ -199,12 +199,30 @@ static void every_octet(void **state)
     }
 }
 
+static uint64_t network_of(const char *text)
+{
+    union net_addr a;
+    assert_true(net_addr_literal(text, 80, &a));
+    return net_addr_network(&a.sa);
+}
+
+static void networks(void **state)
+{
+    (void)state;
+    assert_true(network_of("10.0.0.1") == network_of("::ffff:10.0.0.1"));
+    assert_true(network_of("10.0.0.1") != network_of("10.0.0.2"));
+    assert_true(network_of("2001:db8::1") == network_of("2001:db8::ffff:1"));
+    assert_true(network_of("2001:db8::1") != network_of("2001:db8:0:1::1"));
+    assert_true(network_of("0.0.0.0") != 0);
+    assert_true(net_addr_network(NULL) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts),       cmocka_unit_test(unix_texts),  cmocka_unit_test(longest_text_fits),
         cmocka_unit_test(no_literals), cmocka_unit_test(blocks),      cmocka_unit_test(comparing),
-        cmocka_unit_test(loopback),    cmocka_unit_test(every_octet),
+        cmocka_unit_test(loopback),    cmocka_unit_test(every_octet), cmocka_unit_test(networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

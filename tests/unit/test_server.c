@@ -16,6 +16,7 @@
 #include "sidecar/admin/guard.h"
 #include "sidecar/admin/json_write.h"
 #include "sidecar/admin/server.h"
+#include "sidecar/net/addr.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 enum { PORT = 9901, BIG = 3 << 20, ROOM = BIG + (1 << 20) };
@@ -114,16 +115,24 @@ static int teardown(void **state)
     return uv_loop_close(&t.loop);
 }
 
-static int dial(uint16_t port)
+/* FROM: an address; NULL: a UNIX client. */
+static int dial_from(uint16_t port, const char *from)
 {
     int fds[2];
+    union net_addr peer = {.sa.sa_family = AF_UNSPEC};
+    assert_true(from == NULL || net_addr_literal(from, 1, &peer));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-    server_take(t.server, fds[1], port);
+    server_take(t.server, fds[1], port, from ? &peer.sa : NULL);
     t.size = 0;
     t.end = false;
     t.out[0] = '\0';
     turn();
     return fds[0];
+}
+
+static int dial(uint16_t port)
+{
+    return dial_from(port, NULL);
 }
 
 static void hear(int fd)
@@ -534,6 +543,39 @@ static void room_for_others(void **state)
         (void)close(fds[i]);
 }
 
+/* Nor does who makes very many, all at once, push out who comes from elsewhere. */
+static void room_by_origin(void **state)
+{
+    (void)state;
+    enum { FLOOD = 3 * SERVER_CONNECTIONS };
+    int fds[FLOOD], still = dial_from(PORT, "10.0.0.1"), asking = dial_from(PORT, "2001:db8:0:1::1");
+    size_t ended = 0, at = 0;
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        fds[i] = dial_from(PORT, i % 3   ? "10.0.0.2"
+                                 : i % 2 ? "2001:db8::5"
+                                         : "2001:db8::6"); /* of one network */
+        SAY(fds[i], "GET /later HTTP/1.1\r\n");            /* it moves */
+    }
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        t.end = false;
+        hear(fds[i]);
+        ended += t.end;
+    }
+    assert_int_equal(ended, COUNT(fds) - SERVER_CONNECTIONS + 2);
+    t.size = 0;
+    SAY(still, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    hear(still);
+    expect(&at, 200, NULL);
+    t.size = at = 0;
+    SAY(asking, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    hear(asking);
+    expect(&at, 200, NULL);
+    for (size_t i = 0; i < COUNT(fds); i++)
+        (void)close(fds[i]);
+    (void)close(still);
+    (void)close(asking);
+}
+
 static void json_is_written(void **state)
 {
     (void)state;
@@ -579,6 +621,7 @@ int main(void)
         TEST(old_and_half_closed),
         TEST(big),
         TEST(room_for_others),
+        TEST(room_by_origin),
         cmocka_unit_test(json_is_written),
     };
     (void)signal(SIGPIPE, SIG_IGN); /* as the sidecar does */
