@@ -288,6 +288,8 @@ struct config_capture {
 struct config_rules {
     enum config_rules_default fallback; /* default = auto | allow | deny */
     uint64_t expression_max;            /* bytes of one expression */
+    uint64_t regexes_max;               /* in one expression */
+    uint64_t regex_max;                 /* bytes of one, compiled */
     uint64_t ratelimit_entries;         /* of the table of all rate limits */
     uint64_t certificate_entries;       /* of quarantine's table, and of that of sequences */
 };

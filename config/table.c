@@ -62,7 +62,7 @@ const struct config_key config_keys[] = {
     {SECTION_SIDECAR, KEY_BOOL, "log_sessions", AT(sidecar, log_sessions), IS("true"), .help = "A line for each session that ends."},
     {SECTION_SIDECAR, KEY_BOOL, "log_requests", AT(sidecar, log_requests), IS("true"), .help = "A line for each HTTP request."},
     {SECTION_SIDECAR, KEY_NUMBER, "log_requests_every", AT(sidecar, log_requests_every), IS("1"), FROM(1, 1000000), .help = "Of the requests that went well, only each so manieth has its line, which tells how many had none. Refused and failed ones always have."},
-    {SECTION_SIDECAR, KEY_NUMBER, "log_refused_per_second", AT(sidecar, log_refused_per_second), IS("10"), WORDS("off"), FROM(0, 1000000), .help = "Lines for refused handshakes in a second; what is beyond is counted. `off`: no limit."},
+    {SECTION_SIDECAR, KEY_NUMBER, "log_refused_per_second", AT(sidecar, log_refused_per_second), IS("10"), WORDS("off"), FROM(0, 1000000), .help = "Lines in a second for connections and requests that were refused or whose service was not reached, all causes together; those of one kind, the same cause and the same caller, have no more than that in ten seconds. Each worker has its share of both. What is left out is counted in the next line that is written: as `repeated` those of its kind, as `not_logged` all others. `off`: no limit."},
     {SECTION_SIDECAR, KEY_NUMBER, "peers_tracked", AT(sidecar, peers_tracked), IS("1000"), FROM(16, 1000000), .help = "Certificates of callers that are counted one by one, for `/peers`, for metrics and for `outrider.cert_connections` and `outrider.cert_requests`; where there are more, the busiest. These two count what came to all workers since the start of the process, this connection and this request included. About 1 KiB each."},
     {SECTION_SIDECAR, KEY_NUMBER, "metrics_peers", AT(sidecar, metrics_peers), IS("20"), FROM(0, 1000), .help = "Callers that `/metrics` names; the rest is one line, `other`."},
 
@@ -137,6 +137,8 @@ const struct config_key config_keys[] = {
 
     {SECTION_RULES, KEY_ENUM, "default", AT(rules, fallback), IS("auto"), WORDS("auto|allow|deny"), .help = "`auto` lets verified, unrevoked peers pass and no one else."},
     {SECTION_RULES, KEY_SIZE, "expression_max", AT(rules, expression_max), IS("4KiB"), FROM(64, 64 * KIB), .help = "The longest expression."},
+    {SECTION_RULES, KEY_NUMBER, "regexes_max", AT(rules, regexes_max), IS("64"), FROM(0, 1024), .help = "How many regular expressions one expression may have."},
+    {SECTION_RULES, KEY_SIZE, "regex_max", AT(rules, regex_max), IS("10MiB"), FROM(4 * KIB, 10 * 1024 * KIB), .help = "The largest of them, by the memory that it takes when it is compiled; all of an expression together may take four times as much."},
     {SECTION_RULES, KEY_NUMBER, "ratelimit_entries", AT(rules, ratelimit_entries), IS("16384"), FROM(16, 10000000), .help = "How many sets of characteristics all rate limits together remember, in about 600 bytes each; beyond it, the one that was used longest ago gives way. Taken when a limit is first there: a change takes a restart."},
     {SECTION_RULES, KEY_NUMBER, "certificate_entries", AT(rules, certificate_entries), IS("4096"), FROM(16, 1000000), .help = "The same of certificates: how many each of quarantine and sequences remembers, in about 250 bytes each, each section counted for itself."},
 

@@ -473,6 +473,8 @@ struct proxy_policy *proxy_policy_new(const struct config *config, struct config
     struct proxy_policy *p = calloc(1, sizeof *p);
     b.policy = p;
     b.limits.text = config->rules.expression_max;
+    b.limits.regexes = (unsigned)config->rules.regexes_max;
+    b.limits.regex_memory = config->rules.regex_max;
     *error = '\0';
     if (p == NULL) {
         out_of_memory(&b);

@@ -530,7 +530,7 @@ expression = http.request.uri.path eq "/other"' tcp
     [[ $output == *warning* ]]
 }
 
-@test "sidecar check warns of rules that never match, match everything, or are never reached; [rules] expression_max holds" {
+@test "sidecar check warns of rules that never match, match everything, or are never reached {
     ports IN SERVICE
     : >nobody
     house_config '' "[list nobody]
@@ -556,6 +556,10 @@ expression = true"
     [[ $output == *"[rule ssl-again]: never reached: the rule ssl before it"* ]]
     [[ $output == *"[rule all]: matches everything"* ]]
     [ "$(grep -c ': warning:' <<<"$output")" = 5 ]
+}
+
+@test "[rules] expression_max, regexes_max and regex_max hold" {
+    ports IN SERVICE
     long=$(printf 'ssl or %.0s' {1..700})ssl
     house_config '' "[rule long]
 expression = $(fold -w 150 -s <<<"$long" | sed '2,$s/^/    /')"
@@ -564,4 +568,14 @@ expression = $(fold -w 150 -s <<<"$long" | sed '2,$s/^/    /')"
     sed -i 's/^\[rule long\]/[rules]\nexpression_max = 8KiB\n&/' server.conf
     run "$OUTRIDER_BIN/sidecar" check -c server.conf -q
     [ "$status" = 0 ]
+    house_config '' '[rule two]
+expression = http.host matches "a" or http.host matches "b[0-9]{500}"'
+    "$OUTRIDER_BIN/sidecar" check -c server.conf -q
+    sed -i 's/^\[rule two\]/[rules]\nregexes_max = 1\n&/' server.conf
+    run "$OUTRIDER_BIN/sidecar" check -c server.conf
+    [[ $status = 1 && $output == *'more than 1 regular expressions'* ]]
+    sed -i 's/^regexes_max = 1$/regex_max = 8KiB/' server.conf
+    run "$OUTRIDER_BIN/sidecar" check -c server.conf
+    echo "$output"
+    [[ $status = 1 && $output == *'bad regular expression: '*large* ]]
 }

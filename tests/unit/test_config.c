@@ -103,6 +103,8 @@ static void test_defaults(void **state)
     assert_int_equal(out->limits.connect_timeout, 10000);
     assert_int_equal(c->rules.fallback, CONFIG_RULES_AUTO);
     assert_int_equal(c->rules.expression_max, 4096);
+    assert_int_equal(c->rules.regexes_max, 64);
+    assert_int_equal(c->rules.regex_max, 10 << 20);
     assert_int_equal(c->rules.ratelimit_entries, 16384);
     assert_int_equal(c->rules.certificate_entries, 4096);
     assert_int_equal(c->rule[0].action, CONFIG_ACTION_BLOCK);
