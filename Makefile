@@ -76,11 +76,6 @@ SRC := $(foreach d,$(DIRS),$(wildcard $(d)/*.c))
 MAIN := sidecar/main.c
 LIBOBJ := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN),$(SRC))) $(patsubst %,$(OUT)/llhttp/%.o,api http llhttp)
 LIBOBJ += $(OUT)/sidecar/admin/page_data.o
-# What no byte of traffic passes through is compiled for size: 37 KB less.
-COLD := $(filter-out sidecar/admin/log.c,$(wildcard config/*.c sidecar/*.c sidecar/admin/*.c certrotate/c[am]*.c certrotate/show*.c certrotate/verify*.c))
-ifeq ($(BUILD),release)
-$(patsubst %.c,$(OUT)/%.o,$(COLD)): CFLAGS += -Os
-endif
 LIB := $(OUT)/liboutrider.a
 BIN := $(OUT)/bin/sidecar
 
@@ -89,7 +84,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/tests/%,$(wildcard tests/fuzz/fuzz_
 TOOLS := $(patsubst tests/tools/%.c,$(OUT)/tools/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all deps test test-unit test-fuzz test-e2e test-san test-tsan test-long test-arm64 check bench bench-guard demo image oci oci-pack test-kind install clean distclean \
-        help format asan tsan tools
+        help format asan tsan tools fuzz-build FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -107,9 +102,10 @@ $(DEPS): deploy/deps/packages.sh deploy/deps/wolfssl.sh deploy/deps/wolfssl.opti
 	@deploy/deps/packages.sh build
 	@prefix=$$(CC=$(CC) deploy/deps/wolfssl.sh) && echo "WOLFSSL := $$prefix" > $@.tmp && mv $@.tmp $@
 
-# What is asked seldom (commands, configuration, what the main thread tells) is compiled for size.
+# What is asked seldom (commands, configuration, what the main thread tells) is compiled for size: nothing that a
+# byte of traffic passes through, and nothing that counts or logs it.
 COLD := $(wildcard config/*.c sidecar/*.c sidecar/proxy/tell*.c sidecar/proxy/policy_lists.c sidecar/proxy/reload.c \
-        $(filter-out %/log.c,$(wildcard sidecar/admin/*.c)) \
+        $(filter-out %/ledger.c %/log.c,$(wildcard sidecar/admin/*.c)) \
         sidecar/rules/parse*.c sidecar/rules/lexer.c sidecar/rules/print.c sidecar/rules/warn.c \
         certrotate/cmd*.c certrotate/ca*.c certrotate/show.c certrotate/mint.c certrotate/policy.c certrotate/journal.c)
 ifeq ($(BUILD),release)
@@ -168,20 +164,23 @@ test-unit: $(UNIT)
 	@tests/run-unit.sh $(UNIT)
 
 # --- fuzzing: a short run of every target over its corpus; test-long gives each minutes ----------------------
-build/fuzz/tests/%: tests/fuzz/%.c $(DEPS)
-	@$(MAKE) --no-print-directory BUILD=fuzz build/fuzz/tests-link/$*
-
-build/fuzz/tests-link/%: tests/fuzz/%.c build/fuzz/liboutrider.a
-	@mkdir -p $(@D) build/fuzz/tests
+ifeq ($(BUILD),fuzz)
+build/fuzz/tests/%: tests/fuzz/%.c build/fuzz/liboutrider.a
+	@mkdir -p $(@D)
 	$(call say,FUZZ,$*)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-conversion -MF $@.d $(LDFLAGS) -o build/fuzz/tests/$* $< build/fuzz/liboutrider.a $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-conversion -MF $@.d $(LDFLAGS) -o $@ $< build/fuzz/liboutrider.a $(LIBS)
+else
+build/fuzz/tests/%: FORCE
+	@$(MAKE) --no-print-directory BUILD=fuzz $@
+endif
+FORCE:
 
 FUZZ_SECONDS ?= 10
 test-fuzz:
 	@$(MAKE) --no-print-directory BUILD=fuzz fuzz-build
 	@tests/run-fuzz.sh $(FUZZ_SECONDS) $(FUZZ)
 
-fuzz-build: $(patsubst build/fuzz/tests/%,build/fuzz/tests-link/%,$(FUZZ))
+fuzz-build: $(FUZZ)
 
 test-e2e: all tools
 	@tests/run-e2e.sh $(OUT)/bin $(OUT)/tools
@@ -257,4 +256,4 @@ install: all $(OUT)/man/sidecar.1
 clean:
 	rm -rf build
 
--include $(LIBOBJ:.o=.d) $(UNIT:=.d) $(TOOLS:=.d) $(OUT)/sidecar/main.d
+-include $(LIBOBJ:.o=.d) $(UNIT:=.d) $(TOOLS:=.d) $(if $(filter fuzz,$(BUILD)),$(FUZZ:=.d)) $(OUT)/sidecar/main.d
