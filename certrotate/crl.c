@@ -184,11 +184,13 @@ static void drop_older(struct source *sources, size_t count)
         for (size_t k = 0; k < count; k++) {
             const struct crl *a = &sources[i].crl, *b = &sources[k].crl;
             if (i == k || sources[i].left_out || sources[k].left_out || !der_same(a->issuer, b->issuer) ||
-                !der_same(a->aki, b->aki) || !der_same(a->scope, b->scope))
+                !der_same(a->scope, b->scope))
                 continue;
-            bool same_key = sources[i].signer && sources[k].signer
-                                ? der_same(sources[i].signer->spki, sources[k].signer->spki)
-                                : !sources[i].signer && !sources[k].signer && a->aki.size > 0;
+            /* Of signers that are not at hand the key identifiers tell. */
+            bool same_key =
+                sources[i].signer && sources[k].signer
+                    ? der_same(sources[i].signer->spki, sources[k].signer->spki)
+                    : !sources[i].signer && !sources[k].signer && a->aki.size > 0 && der_same(a->aki, b->aki);
             if (same_key && (a->this_update < b->this_update || (der_same(a->der, b->der) && i > k)))
                 sources[i].left_out = "the same or a newer one of this issuer is there";
         }

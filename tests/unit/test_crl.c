@@ -224,8 +224,10 @@ static void newest_counts(void **state)
     /* A later one supersedes, in any order, and so does a copy. */
     static const char *const orders[] = {"intermediate intermediate_future",
                                          "intermediate_future intermediate",
-                                         "intermediate intermediate_future intermediate_future"};
-    for (size_t i = 0; i < 3; i++) {
+                                         "intermediate intermediate_future intermediate_future",
+                                         /* One names its key, the other does not. */
+                                         "intermediate_plain intermediate_future"};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
         index = build(orders[i], "intermediate");
         assert_int_equal(crl_index_stats(index).lists, 1);
         assert_non_null(strstr(warnings, "CRL of CN=intermediate,O=Outrider is left out"));
