@@ -94,7 +94,7 @@ static size_t ip_octets(const char *text, uint8_t out[16])
     return inet_pton(AF_INET, text, out) == 1 ? 4 : inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
 }
 
-bool labels_add(struct labels *l, enum label label, const char *text, struct failure *f)
+bool labels_check(enum label label, const char *text, struct failure *f)
 {
     uint8_t ip[16];
     long length = utf8_length(text);
@@ -112,8 +112,13 @@ bool labels_add(struct labels *l, enum label label, const char *text, struct fai
     case LABEL_EMAIL: ok = ok && is_email(text); break;
     default: break;
     }
-    if (!ok)
-        return failure(f, "not a %s: %s", KINDS[label].name, text);
+    return ok || failure(f, "not a %s: %s", KINDS[label].name, text);
+}
+
+bool labels_add(struct labels *l, enum label label, const char *text, struct failure *f)
+{
+    if (!labels_check(label, text, f))
+        return false;
     if (l->count == LABELS_MAX)
         return failure(f, "more than %d names", LABELS_MAX);
     l->item[l->count].label = label;

@@ -36,6 +36,9 @@ struct labels {
     size_t count;
 };
 
+/* Whether TEXT is a name of this kind; else F says why not. */
+bool labels_check(enum label label, const char *text, struct failure *f) __attribute__((warn_unused_result));
+
 /* Adds one; false: it is not a name of its kind, and F says why. */
 bool labels_add(struct labels *l, enum label label, const char *text, struct failure *f)
     __attribute__((warn_unused_result));

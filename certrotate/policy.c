@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "certrotate/key.h"
+#include "certrotate/labels.h"
 
 enum policy_key { KEY_DNS, KEY_URI, KEY_IP, KEY_EMAIL, KEY_SUBJECT, KEY_KEYS, KEY_MAX_LIFETIME, KEY_COUNT };
 
@@ -270,6 +271,10 @@ static bool check_sans(const struct policy *p, const struct x509 *request, struc
                                            [X509_SAN_URI] = KEY_URI,
                                            [X509_SAN_IP] = KEY_IP,
                                            [X509_SAN_EMAIL] = KEY_EMAIL};
+    static const enum label labels[] = {[X509_SAN_DNS] = LABEL_DNS,
+                                        [X509_SAN_URI] = LABEL_URI,
+                                        [X509_SAN_IP] = LABEL_IP,
+                                        [X509_SAN_EMAIL] = LABEL_EMAIL};
     if (request->san_has_other)
         return failure(f,
                        "it asks for a subject alternative name that is no DNS name, URI, IP or mail address");
@@ -284,6 +289,9 @@ static bool check_sans(const struct policy *p, const struct x509 *request, struc
             snprintf(text, sizeof text, "%.*s", (int)san->value.size, (const char *)san->value.data);
         else
             return failure(f, "it asks for a name that is too long");
+        /* What is no name at all may end like one, and be read as something else elsewhere. */
+        if (!labels_check(labels[san->kind], text, f))
+            return false;
         if (!allowed(p, keys[san->kind], text, san->value))
             return failure(f, "the policy %s does not allow the %s %s", p->name, KEYS[keys[san->kind]], text);
     }
