@@ -32,14 +32,16 @@ static const char USAGE_CRL[] = "Usage: certrotate crl [OPTION]...\n"
                                 "\n"
                                 "  --out FILE          a copy (- is stdout)\n" HELP_CRL "  --help\n";
 
-/* New lists, and into every directory that wants them. */
+/* New lists, and into every directory that wants them: one that fails keeps none of the others from theirs.
+ */
 static bool renew_lists(const struct cmd *cmd, struct ca *ca, struct failure *f)
 {
     size_t size;
+    struct failure later;
     char *text = ca_crl(ca, cmd->next_update, cmd_now(), &size, f);
     bool ok = text && (!cmd->out || cmd_write(cmd->out, text, size, f));
-    for (size_t i = 0; ok && i < cmd->into_count; i++)
-        ok = cmd_republish(ca, cmd->into[i], f);
+    for (size_t i = 0; text && i < cmd->into_count; i++)
+        ok = cmd_republish(ca, cmd->into[i], ok ? f : &later) && ok;
     free(text);
     return ok;
 }

@@ -171,12 +171,19 @@ P
     [[ $crl == *'Key Compromise'* && $crl == *'Superseded'* ]]
     accepted d
     cmp ca/crl.pem d/crl.pem
+    # A directory that cannot be written keeps none of the others from it; the first mistake is told.
+    echo >file
+    run "$C" revoke "$(serial d)" --into file/x --into a --into nowhere/y --into b
+    [[ $status = 1 && $output == *file* ]]
+    cmp ca/crl.pem a/crl.pem
+    cmp ca/crl.pem b/crl.pem
+    openssl crl -in b/crl.pem -noout -text | grep -q "$(serial d)"
     # Numbers go up; GnuTLS reads it too.
     first=$(openssl crl -in ca/crl.pem -noout -crlnumber)
     "$C" crl --out copy.pem --next-update 1h
     cmp ca/crl.pem copy.pem
     [ "$first" != "$(openssl crl -in ca/crl.pem -noout -crlnumber)" ]
-    certtool --crl-info --infile ca/crl.pem | grep -q 'Revoked certificates (3)'
+    certtool --crl-info --infile ca/crl.pem | grep -q 'Revoked certificates (4)'
     # A list of OpenSSL's is shown alike.
     for f in "$PKI"/crl*.pem; do
         run "$C" show "$f"
