@@ -40,28 +40,56 @@ const uint8_t http_class[256] = {
     [0x80 ... 0xff] = V,
 };
 
-/* How many bytes, eight at once, hold none below blank and no DEL: what no value may have, but tab.
- * Certificates are long. */
-static size_t no_controls(const char *p, size_t n)
+/* Words of eight characters: most names and values are longer than one. */
+static const uint64_t each = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
+
+static uint64_t word_at(const char *p)
 {
-    const uint64_t each = UINT64_C(0x0101010101010101), high = each << 7;
-    size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        uint64_t word;
-        memcpy(&word, p + i, sizeof(word));
-        uint64_t del = word ^ each * 0x7f;
-        if ((((word - each * 0x20) & ~word) | ((del - each) & ~del)) & high)
-            break;
-    }
-    return i;
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+/* Whether one of eight is below blank or DEL: what no value may have, but tab. */
+static bool has_control(const char *p)
+{
+    uint64_t word = word_at(p), del = word ^ each * 0x7f;
+    return (((word - each * 0x20) & ~word) | ((del - each) & ~del)) & high;
+}
+
+/* False for less than eight. */
+static bool no_controls(const char *p, size_t n)
+{
+    if (n < 8)
+        return false;
+    for (size_t i = 0; n - i > 8; i += 8)
+        if (has_control(p + i))
+            return false;
+    return !has_control(p + n - 8);
 }
 
 bool http_all(const char *p, size_t n, unsigned bits)
 {
-    for (size_t i = bits == HTTP_VALUE ? no_controls(p, n) : 0; i < n; i++)
+    if (bits == HTTP_VALUE && no_controls(p, n))
+        return true;
+    for (size_t i = 0; i < n; i++)
         if (!http_is(p[i], bits))
             return false;
     return true;
+}
+
+/* All are below 0x80, so that no sum reaches its neighbour. */
+void http_lower_token(const char *token, size_t n, char *out)
+{
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        uint64_t word = word_at(token + i);
+        uint64_t capital = (word + each * (0x80 - 'A')) & ~(word + each * (0x80 - 'Z' - 1)) & high;
+        word |= capital >> 2;
+        memcpy(out + i, &word, sizeof(word));
+    }
+    for (; i < n; i++)
+        out[i] = http_lower(token[i]);
 }
 
 bool http_value_ok(struct http_str value)

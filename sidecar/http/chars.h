@@ -32,6 +32,9 @@ static inline char http_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+/* N characters of a token (HTTP_TOKEN) in lower case. */
+void http_lower_token(const char *token, size_t n, char *out);
+
 /* Value of a hex digit. */
 static inline unsigned http_hex(char c)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * llhttp, as distributions build it, forgives bare LFs, folded lines and more. So every line is checked here
- * first, by RFC 9112 to the letter, and llhttp parses only what has passed.
+ * first, by RFC 9112 to the letter. llhttp is asked for a second opinion where a difference would be a way
+ * round: what the first line and the fields that frame the message say.
  */
 #include "sidecar/http/http1_private.h"
 
@@ -40,11 +41,11 @@ static bool part_append(struct http1_part *part, const char *data, size_t size, 
     return true;
 }
 
-/* RFC 9112, 5: no folding, no blank before the colon, no control characters. */
+/* RFC 9112, 5: no folding, no blank before the colon, no control characters. CR follows LINE. */
 static bool check_field(const char *line, size_t n, struct http1_fault *fault)
 {
     size_t i = 0;
-    while (i < n && http_is(line[i], HTTP_TOKEN))
+    while (http_is(line[i], HTTP_TOKEN))
         i++;
     if (i == n)
         return fault_set(fault, 400, "a line without a colon");
@@ -75,18 +76,18 @@ static bool status_line(struct http_str line, struct http1_head *head, struct ht
     return true;
 }
 
-/* request-line = method SP request-target SP HTTP-version; single blanks. */
-bool http1_request_line(const struct http1_limits *limits, struct http_str line, struct http1_head *head,
-                        struct http1_fault *fault)
+/* request-line = method SP request-target SP HTTP-version; single blanks. CR follows LINE. */
+static bool request_line(const struct http1_limits *limits, struct http_str line, struct http1_head *head,
+                         struct http1_fault *fault)
 {
     size_t method = 0;
-    while (method < line.n && http_is(line.p[method], HTTP_TOKEN))
+    while (http_is(line.p[method], HTTP_TOKEN))
         method++;
     if (!method || method == line.n || line.p[method] != ' ')
         return fault_set(fault, 400, "a request line without a method");
     const char *target = line.p + method + 1;
     size_t rest = line.n - method - 1, n = 0;
-    while (n < rest && http_is(target[n], HTTP_TARGET))
+    while (http_is(target[n], HTTP_TARGET))
         n++;
     if (n > limits->target_size)
         return fault_set(fault, 414, "the request target is too long");
@@ -111,7 +112,7 @@ static bool check_line(struct http1_conn *c, enum http1_kind kind, bool first, c
 {
     struct http1_head head;
     if (first && kind == HTTP1_REQUEST_HEAD)
-        return http1_request_line(c->limits, (struct http_str){line, n}, &head, fault);
+        return request_line(c->limits, (struct http_str){line, n}, &head, fault);
     if (first && kind == HTTP1_RESPONSE_HEAD)
         return status_line((struct http_str){line, n}, &head, fault);
     return check_field(line, n, fault);
@@ -211,6 +212,30 @@ enum http1_got http1_collect_line(struct http1_in *in, uint32_t limit, const cha
 
 /* --- parsing --- */
 
+/* Every line of LINES, which have been checked, as a field. */
+static bool read_lines(struct http1_scratch *s, struct http_str lines, struct http1_fault *fault)
+{
+    char *name = s->names;
+    const char *end = lines.p + lines.n;
+    for (const char *line = lines.p, *lf; line != end; line = lf + 1) {
+        const char *colon = memchr(line, ':', (size_t)(end - line));
+        lf = colon ? memchr(colon, '\n', (size_t)(end - colon)) : NULL;
+        if (!lf)
+            return fault_set(fault, 400, "fields that are read in two ways");
+        if (s->nfields == s->limits->fields)
+            return fault_set(fault, 431, "too many fields");
+        size_t n = (size_t)(colon - line);
+        struct http_str value = {colon + 1, (size_t)(lf - colon) - 2};
+        http_lower_token(line, n, name);
+        s->fields[s->nfields++] =
+            (struct http_field){.name = {name, n}, .value = http_trim(value), .spelling = line};
+        name += n;
+    }
+    return true;
+}
+
+/* --- the second opinion --- */
+
 static int on_message_begin(llhttp_t *parser)
 {
     struct http1_scratch *s = parser->data;
@@ -221,26 +246,8 @@ static int on_message_begin(llhttp_t *parser)
 static int on_field(llhttp_t *parser, const char *at, size_t n)
 {
     struct http1_scratch *s = parser->data;
-    if (s->complete || s->nfields == s->limits->fields) {
-        fault_set(&s->fault, 431, "too many fields");
-        return -1;
-    }
-    char *name = s->names + s->names_n;
-    for (size_t i = 0; i < n; i++)
-        name[i] = http_lower(at[i]);
-    s->names_n += n;
-    s->fields[s->nfields++] = (struct http_field){.name = {name, n}, .value = HTTP_STR(""), .spelling = at};
-    return 0;
-}
-
-static int on_value(llhttp_t *parser, const char *at, size_t n)
-{
-    struct http1_scratch *s = parser->data;
-    if (!s->nfields || s->fields[s->nfields - 1].value.n) {
-        fault_set(&s->fault, 400, "a field that ends where another begins");
-        return -1;
-    }
-    s->fields[s->nfields - 1].value = http_trim((struct http_str){at, n});
+    (void)at, (void)n;
+    s->framing++;
     return 0;
 }
 
@@ -263,30 +270,56 @@ static int on_body(llhttp_t *parser, const char *at, size_t n)
 static const llhttp_settings_t settings = {
     .on_message_begin = on_message_begin,
     .on_header_field = on_field,
-    .on_header_value = on_value,
     .on_headers_complete = on_fields_complete,
     .on_body = on_body,
 };
 
-static bool llhttp_run(struct http1_scratch *s, enum http1_kind kind, struct http_str block,
-                       struct http1_fault *fault)
+/* The fields that say where a message ends and what becomes of its connection. */
+static bool is_framing(struct http_str name)
 {
-    static const char any[] = "GET / HTTP/1.1\r\n";
+    switch (name.n) {
+    case 7: return !memcmp(name.p, "upgrade", 7);
+    case 10: return !memcmp(name.p, "connection", 10);
+    case 14: return !memcmp(name.p, "content-length", 14);
+    case 16: return !memcmp(name.p, "proxy-connection", 16);
+    case 17: return !memcmp(name.p, "transfer-encoding", 17);
+    default: return false;
+    }
+}
+
+/* FIRST and the lines of the fields that frame the message, and none of the others. */
+static llhttp_errno_t llhttp_read(struct http1_scratch *s, struct http_str first, struct http_str lines,
+                                  unsigned *fed)
+{
+    llhttp_errno_t err = llhttp_execute(&s->parser, first.p, first.n);
+    for (size_t i = 0; i < s->nfields && err == HPE_OK; i++) {
+        const char *line = s->fields[i].spelling;
+        const char *next = i + 1 < s->nfields ? s->fields[i + 1].spelling : lines.p + lines.n;
+        if (!is_framing(s->fields[i].name))
+            continue;
+        err = llhttp_execute(&s->parser, line, (size_t)(next - line));
+        ++*fed;
+    }
+    return err == HPE_OK ? llhttp_execute(&s->parser, "\r\n", 2) : err;
+}
+
+static bool llhttp_agrees(struct http1_scratch *s, enum http1_kind kind, struct http_str first,
+                          struct http_str lines, struct http1_fault *fault)
+{
+    unsigned fed = 0;
     llhttp_init(&s->parser, kind == HTTP1_RESPONSE_HEAD ? HTTP_RESPONSE : HTTP_REQUEST, &settings);
     s->parser.data = s;
-    llhttp_errno_t err = HPE_OK;
     if (kind == HTTP1_TRAILERS)
-        err = llhttp_execute(&s->parser, any, sizeof(any) - 1);
-    if (err == HPE_OK)
-        err = llhttp_execute(&s->parser, block.p, block.n);
-    if ((err == HPE_OK || err == HPE_PAUSED_UPGRADE) && s->complete && s->messages == 1)
+        first = HTTP_STR("GET / HTTP/1.1\r\n");
+    llhttp_errno_t err = llhttp_read(s, first, lines, &fed);
+    if ((err == HPE_OK || err == HPE_PAUSED_UPGRADE) && s->complete && s->messages == 1 && s->framing == fed)
         return true;
-    if (s->fault.status)
-        *fault = s->fault;
-    else if (err == HPE_INVALID_METHOD || err == HPE_INVALID_CONSTANT || err == HPE_PAUSED_H2_UPGRADE)
+    if (err == HPE_INVALID_METHOD || err == HPE_INVALID_CONSTANT || err == HPE_PAUSED_H2_UPGRADE)
         fault_set(fault, 501, "a method that is not known");
     else if (err == HPE_INVALID_URL)
         fault_set(fault, 400, "a request target that is neither a path nor an http URI");
+    else if (err == HPE_OK && !s->complete) /* PRI: llhttp waits for the rest */
+        fault_set(fault, 400, "the Preface of HTTP/2 in HTTP/1");
     else
         fault_set(fault, 400, s->parser.reason ? s->parser.reason : "a malformed head");
     return false;
@@ -454,16 +487,18 @@ bool http1_parse(struct http1_scratch *s, enum http1_kind kind, struct http_str 
                  struct http1_fault *fault)
 {
     s->head = (struct http1_head){0};
-    s->fault = (struct http1_fault){0};
-    s->nfields = s->names_n = s->messages = 0;
+    s->nfields = 0;
+    s->messages = s->framing = 0;
     s->complete = false;
     const char *lf = memchr(block.p, '\n', block.n);
-    struct http_str first = {block.p, (size_t)(lf - block.p) - 1};
-    if (kind == HTTP1_REQUEST_HEAD && !http1_request_line(s->limits, first, &s->head, fault))
+    size_t n = kind == HTTP1_TRAILERS ? 0 : (size_t)(lf - block.p) + 1;
+    struct http_str first = {block.p, n}, line = {block.p, n ? n - 2 : 0};
+    struct http_str rest = {block.p + n, block.n - n - 2}; /* without the empty line */
+    if (kind == HTTP1_REQUEST_HEAD && !request_line(s->limits, line, &s->head, fault))
         return false;
-    if (kind == HTTP1_RESPONSE_HEAD && !status_line(first, &s->head, fault))
+    if (kind == HTTP1_RESPONSE_HEAD && !status_line(line, &s->head, fault))
         return false;
-    if (!llhttp_run(s, kind, block, fault))
+    if (!read_lines(s, rest, fault) || !llhttp_agrees(s, kind, first, rest, fault))
         return false;
     if (s->nfields != lines)
         return fault_set(fault, 400, "fields that are read in two ways");

@@ -115,12 +115,11 @@ struct http1_scratch {
     const struct http1_limits *limits;
     llhttp_t parser;
     struct http1_head head;
-    struct http1_fault fault;
     struct http_field *fields;
     size_t nfields;
-    char *names; /* lowered; as large as a head may be */
-    size_t names_n;
-    unsigned messages; /* that llhttp saw begin */
+    char *names;       /* lowered; as large as a head may be */
+    unsigned messages; /* that llhttp saw begin, */
+    unsigned framing;  /* and fields that frame them */
     bool complete;     /* llhttp saw the end of the fields, */
     uint64_t length;   /* and thought this of the framing */
     bool has_chunked;
@@ -149,9 +148,6 @@ void http1_part_free(struct http1_part *part);
 /* Parses a block into scratch->fields and, but for trailers, scratch->head; LINES of fields were counted. */
 bool http1_parse(struct http1_scratch *s, enum http1_kind kind, struct http_str block, size_t lines,
                  struct http1_fault *fault);
-/* A request's first line without CRLF. */
-bool http1_request_line(const struct http1_limits *limits, struct http_str line, struct http1_head *head,
-                        struct http1_fault *fault);
 
 /* --- http1_body.c --- */
 

@@ -483,12 +483,31 @@ static void values(void **state)
     assert_false(http_all("12345678 12345678", 17, HTTP_DIGIT));
 }
 
+/* Likewise names: every character that one may have. */
+static void lowered(void **state)
+{
+    (void)state;
+    char text[27], low[sizeof(text)];
+    for (size_t size = 1; size <= sizeof(text); size++)
+        for (size_t at = 0; at < size; at++)
+            for (unsigned c = 0; c < 128; c++)
+                for (unsigned beside = 0; beside < 2; beside++) {
+                    memset(text, beside ? 'Z' : '~', size);
+                    text[at] = (char)c;
+                    memset(low, 0, sizeof(low));
+                    http_lower_token(text, size, low);
+                    for (size_t i = 0; i < sizeof(low); i++)
+                        assert_int_equal(low[i], i < size ? http_lower(text[i]) : 0);
+                }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(name_set),   cmocka_unit_test(spoofed),       cmocka_unit_test(certificates),
         cmocka_unit_test(xfcc_modes), cmocka_unit_test(forwarded_for), cmocka_unit_test(named),
         cmocka_unit_test(forbidden),  cmocka_unit_test(identified),    cmocka_unit_test(values),
+        cmocka_unit_test(lowered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
