@@ -196,7 +196,7 @@ static bool reserve(struct headers_out *out, size_t size)
     return true;
 }
 
-/* A value of base64 or hex, which identity.h made: it is as long as a certificate, and good. */
+/* A value that identity.h made: it is good, and may be as long as certificates are. */
 static void add_made(struct build *b, struct http_str name, const char *spelling, struct http_str value)
 {
     struct headers_out *out = b->out;
@@ -280,15 +280,16 @@ static void add_xfcc(struct build *b, const struct headers_plan *plan, const str
                      const struct http_field *fields, size_t nfields)
 {
     struct http_str own = caller->identity->xfcc;
-    if (plan->xfcc_mode == HEADERS_APPEND_FORWARD && caller->trusted) {
+    if (plan->xfcc_mode == HEADERS_SANITIZE_SET ||
+        (plan->xfcc_mode == HEADERS_APPEND_FORWARD && !caller->trusted)) {
+        ADD_MADE(b, "x-forwarded-client-cert", "X-Forwarded-Client-Cert", own);
+    } else if (plan->xfcc_mode == HEADERS_APPEND_FORWARD) {
         if (xfcc_readable(fields, nfields))
             own = join(b, fields, nfields, "x-forwarded-client-cert", HTTP_STR(","), own);
         else
             b->out->left_out++;
-    } else if (plan->xfcc_mode != HEADERS_SANITIZE_SET && plan->xfcc_mode != HEADERS_APPEND_FORWARD) {
-        return;
+        ADD(b, "x-forwarded-client-cert", "X-Forwarded-Client-Cert", own);
     }
-    ADD(b, "x-forwarded-client-cert", "X-Forwarded-Client-Cert", own);
 }
 
 static void add_identity(struct build *b, const struct headers_plan *plan,
@@ -373,9 +374,10 @@ void headers_request(const struct headers_names *names, const struct headers_pla
     if (!plan)
         return;
     size_t size = names_size(plan->request, plan->request_count) + strlen(caller->address);
-    if (caller->identity)
+    if (caller->trusted && caller->identity)
         size += caller->identity->xfcc.n + joined_size(fields, nfields, "x-forwarded-client-cert");
-    size += joined_size(fields, nfields, "x-forwarded-for") + joined_size(fields, nfields, "forwarded");
+    if (caller->trusted)
+        size += joined_size(fields, nfields, "x-forwarded-for") + joined_size(fields, nfields, "forwarded");
     if (plan->forwarded)
         size += 2 * identity_forwarded(caller->address, caller->proto, host, NULL);
     if (!reserve(out, size)) {

@@ -18,7 +18,7 @@ static void flush(struct out *o)
     o->s->out_n = 0;
 }
 
-static void put(struct out *o, const char *p, size_t n)
+static void put_beyond(struct out *o, const char *p, size_t n)
 {
     while (n) {
         size_t room = sizeof(o->s->out) - o->s->out_n;
@@ -32,12 +32,23 @@ static void put(struct out *o, const char *p, size_t n)
     }
 }
 
-static void put_str(struct out *o, struct http_str s)
+static inline void put(struct out *o, const char *p, size_t n)
 {
-    put(o, s.p, s.n);
+    if (n >= sizeof(o->s->out) - o->s->out_n) {
+        put_beyond(o, p, n);
+        return;
+    }
+    memcpy(o->s->out + o->s->out_n, p, n);
+    o->s->out_n += n;
 }
 
-static void put_text(struct out *o, const char *text)
+static inline void put_str(struct out *o, struct http_str s)
+{
+    if (s.n)
+        put(o, s.p, s.n);
+}
+
+static inline void put_text(struct out *o, const char *text)
 {
     put(o, text, strlen(text));
 }
@@ -58,11 +69,33 @@ static void put_field(struct out *o, const struct http_field *f)
     put(o, "\r\n", 2);
 }
 
+static bool passes(const struct http_field *f)
+{
+    return !f->drop && !f->hop;
+}
+
+/* Whether it was received as it would be written: NAME ": " VALUE CRLF. F is of a parsed head. */
+static bool is_ready(const struct http_field *f)
+{
+    const char *blank = f->spelling + f->name.n + 1;
+    return f->value.p == blank + 1 && *blank == ' ' && f->value.p[f->value.n] == '\r';
+}
+
+/* Of a parsed head; those that follow one another as they are to be written are copied as one. */
 static void put_fields(struct out *o, const struct http_field *fields, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!fields[i].drop && !fields[i].hop)
+    for (size_t i = 0; i < n;) {
+        const char *start = fields[i].spelling, *end = start;
+        for (; i < n && passes(&fields[i]) && fields[i].spelling == end && is_ready(&fields[i]); i++)
+            end = fields[i].value.p + fields[i].value.n + 2;
+        if (end != start) {
+            put(o, start, (size_t)(end - start));
+            continue;
+        }
+        if (passes(&fields[i]))
             put_field(o, &fields[i]);
+        i++;
+    }
 }
 
 /* What a callback adds. What could split the message or change its framing is left out, whoever asks for it.

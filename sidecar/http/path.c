@@ -90,12 +90,31 @@ static size_t remove_dots(char *path, size_t size, unsigned *ambiguity)
     return n;
 }
 
+/* Whether it is its own normal form, as most are. */
+static bool is_plain(const char *path, size_t size)
+{
+    if (path[0] != '/')
+        return false;
+    for (size_t i = 1; i < size; i++) {
+        char c = path[i];
+        if (http_is(c, HTTP_ALNUM))
+            continue;
+        if (c == '%' || c == '\\' || ((c == '/' || c == '.') && path[i - 1] == '/'))
+            return false;
+    }
+    return true;
+}
+
 size_t http_path_normalise(const char *path, size_t size, char *out, unsigned *ambiguity)
 {
     *ambiguity = 0;
     if (!size) {
         *out = '/';
         return 1;
+    }
+    if (is_plain(path, size)) {
+        memcpy(out, path, size);
+        return size;
     }
     size_t n = unescape(path, size, out, ambiguity);
     if (out[0] != '/')

@@ -92,6 +92,12 @@ static void rewritten(void **state)
         {"GET /? HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n",
          "request 1 GET path=/ query= host=[::1]:8080 1.1 fields=1 body=0/0 idempotent\n",
          "GET /? HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n"},
+        /* neighbours that go on as they came, and others between them */
+        {"GET / HTTP/1.1\r\nA: 1\r\nb: 2\r\nHost: x\r\nC:3\r\nD: 4 \r\nE: \t5\r\nF:\t6\r\nG: 7\r\nH:\r\n"
+         "I: \r\nJ: 8\r\n\r\n",
+         "request 1 GET path=/ query= host=x 1.1 fields=11 body=0/0 idempotent\n",
+         "GET / HTTP/1.1\r\nHost: x\r\nA: 1\r\nb: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: 6\r\nG: 7\r\nH: \r\n"
+         "I: \r\nJ: 8\r\n\r\n"},
         {"GET / HTTP/1.0\r\n\r\n", "request 1 GET path=/ query= host= 1.0 fields=0 body=0/0 idempotent\n",
          "GET / HTTP/1.1\r\nHost: \r\n\r\n"},
         {"POST / HTTP/1.0\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nz",
