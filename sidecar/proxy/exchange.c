@@ -2,6 +2,7 @@
 #include "sidecar/proxy/exchange.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +36,15 @@ struct exchange {
     const char *rule; /* that refused; its snapshot's, which the session holds */
     const char *step; /* of a sequence */
     enum refused_by by;
-    uint64_t began;                      /* ns of uv_hrtime() */
-    bool json;                           /* what answers it of our own are to be */
-    char trace[HEADERS_TRACEPARENT + 1]; /* "": it has none */
-    char *request_id;                    /* heap; NULL: likewise */
+    uint64_t began; /* ns of uv_hrtime() */
+    bool json;      /* what answers it of our own are to be */
     struct ratelimit_pending pending;
-    struct facts_request *request;  /* a copy; where the response asks for it */
-    struct snapshot_config *shared; /* referenced: rule and pending are of it */
-    size_t host_at, host_size;      /* in text */
-    char text[];                    /* method, blank, host, blank, target */
+    struct facts_request *request;               /* a copy; where the response asks for it */
+    struct snapshot_config *shared;              /* referenced where rule or pending are of it, else NULL */
+    size_t host_at, host_size;                   /* in text */
+    char trace[HEADERS_TRACEPARENT + 1];         /* "": it has none */
+    char request_id[HEADERS_REQUEST_ID_MAX + 1]; /* likewise */
+    char text[];                                 /* method, blank, host, blank, target */
 };
 
 /* A request as both codecs have it, and what becomes of it. */
@@ -178,7 +179,7 @@ static bool by_connection(struct ask *a, const struct session *s)
 
 static bool by_rules(struct ask *a, struct decide *d, const struct session *s)
 {
-    const struct snapshot_config *shared = a->exchange->shared;
+    const struct snapshot_config *shared = s->runtime->snapshot->shared;
     const struct proxy_policy *policy = shared->policy;
     struct ruleset_decision decision;
     if (s->verdict != RULESET_WAIT)
@@ -196,7 +197,7 @@ static bool by_rules(struct ask *a, struct decide *d, const struct session *s)
 
 static bool by_limits(struct ask *a, struct decide *d, const struct session *s)
 {
-    const struct snapshot_config *shared = a->exchange->shared;
+    const struct snapshot_config *shared = s->runtime->snapshot->shared;
     const struct ratelimit_plan *plan = shared->policy->inbound[s->index].limits;
     struct ratelimit_decision decision = {0};
     if (ratelimit_plan_count(plan) == 0)
@@ -258,6 +259,14 @@ static bool judge(struct ask *a, struct decide *d)
 
 /* --- headers --- */
 
+static size_t append(char *text, size_t at, struct http_str part, char after)
+{
+    if (part.n != 0)
+        memcpy(text + at, part.p, part.n);
+    text[at + part.n] = after;
+    return at + part.n + 1;
+}
+
 /* The values of request.NAME or response.NAME, as text. */
 static void values_of(struct decide *d, struct rules_program **programs, size_t count, struct http_str *out)
 {
@@ -274,10 +283,12 @@ static void identify(struct ask *a, const struct proxy_policy_headers *h, struct
     struct exchange *e = a->exchange;
     struct headers_ids ids;
     headers_identify(h ? &h->plan : NULL, a->fields, a->field_count, out, &ids);
-    if (ids.traceparent.p)
+    if (ids.traceparent.p) {
         memcpy(e->trace, ids.traceparent.p, HEADERS_TRACEPARENT);
+        e->trace[HEADERS_TRACEPARENT] = '\0';
+    }
     if (ids.request_id.p)
-        e->request_id = strndup(ids.request_id.p, ids.request_id.n);
+        (void)append(e->request_id, 0, ids.request_id, '\0');
 }
 
 static void plan_request(struct ask *a, struct decide *d)
@@ -333,20 +344,14 @@ static uint64_t wall_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static size_t append(char *text, size_t at, struct http_str part, char after)
+static struct exchange *exchange_new(const struct facts_request *r)
 {
-    if (part.n != 0)
-        memcpy(text + at, part.p, part.n);
-    text[at + part.n] = after;
-    return at + part.n + 1;
-}
-
-static struct exchange *exchange_new(const struct session *s, const struct facts_request *r)
-{
-    struct exchange *e = calloc(1, sizeof *e + r->method.n + r->host.n + r->target.n + 3);
+    struct exchange *e = malloc(sizeof *e + r->method.n + r->host.n + r->target.n + 3);
     if (e == NULL)
         return NULL;
-    e->shared = snapshot_config_ref(s->runtime->snapshot->shared);
+    /* All but the texts, which end themselves. */
+    memset(e, 0, offsetof(struct exchange, trace));
+    e->trace[0] = e->request_id[0] = '\0';
     e->began = uv_hrtime();
     e->host_at = append(e->text, 0, r->method, ' ');
     e->host_size = r->host.n;
@@ -377,7 +382,7 @@ static void ask(struct ask *a)
     struct http_field seen[FIELDS_MAX];
     a->facts.at_ms = wall_ms();
     s->requests++;
-    a->exchange = exchange_new(s, &a->facts);
+    a->exchange = exchange_new(&a->facts);
     if (a->exchange == NULL) {
         answer(a, 503, "out of memory\n");
         return;
@@ -404,6 +409,8 @@ static void ask(struct ask *a)
         if (a->recalled || a->exchange->pending.count != 0)
             a->exchange->request = facts_request_copy(&a->facts);
     }
+    if (a->exchange->rule || a->exchange->pending.count != 0)
+        a->exchange->shared = snapshot_config_ref(s->runtime->snapshot->shared);
     d->facts.request = NULL;
 }
 
@@ -650,7 +657,6 @@ static void finish(struct exchange *e)
         return;
     snapshot_config_unref(e->shared);
     free(e->request);
-    free(e->request_id);
     free(e);
 }
 

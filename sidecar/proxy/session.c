@@ -58,10 +58,9 @@ static uint64_t next_deadline(const struct session *s)
 void session_arm(struct session *s)
 {
     uint64_t due = next_deadline(s);
-    if (due == 0) {
-        wheel_clear(&s->worker->wheel, &s->timer);
-    } else if (!wheel_is_set(&s->timer) || s->timer.due > due) {
-        /* One that is set sooner is left: when it is told, session_timer() finds that there is time yet. */
+    /* One that is set sooner, or for nothing any more, is left: session_timer() finds that there is time yet.
+     */
+    if (due != 0 && (!wheel_is_set(&s->timer) || s->timer.due > due)) {
         wheel_set(&s->worker->wheel, &s->timer, due);
         worker_timer_update(s->worker);
     }

@@ -6,7 +6,7 @@
 
 /* --- Values --- */
 
-static const struct rules_value *field_value(struct run *run, unsigned field)
+const struct rules_value *eval_field(struct run *run, unsigned field)
 {
     struct rules_context *context = run->context;
     if (!(context->ready[field / 64] >> field % 64 & 1)) {
@@ -28,7 +28,7 @@ static const struct rules_value *field_value(struct run *run, unsigned field)
 static const struct rules_value *value_of(struct run *run, const struct node *node, struct rules_value *room)
 {
     if (node->kind == NODE_FIELD)
-        return field_value(run, node->field);
+        return eval_field(run, node->field);
     if (node->kind == NODE_LITERAL)
         return &node->literal;
     eval_value(run, node, room);
@@ -451,7 +451,7 @@ bool eval_bool(struct run *run, const struct node *node)
 void eval_value(struct run *run, const struct node *node, struct rules_value *out)
 {
     switch (node->kind) {
-    case NODE_FIELD: *out = *field_value(run, node->field); return;
+    case NODE_FIELD: *out = *eval_field(run, node->field); return;
     case NODE_LITERAL: *out = node->literal; return;
     case NODE_INDEX: eval_index(run, node, out); return;
     case NODE_CALL: eval_call(run, node, out); return;

@@ -52,6 +52,10 @@ void rules_context_init(struct rules_context *context, const struct rules_scheme
 
 void rules_context_reset(struct rules_context *context, uint8_t phases)
 {
+    if (phases == 0xff) {
+        memset(context->ready, 0, sizeof context->ready);
+        return;
+    }
     for (unsigned bit = 0; bit < 8; bit++)
         if (phases >> bit & 1)
             for (unsigned word = 0; word < RULES_FIELD_WORDS; word++)

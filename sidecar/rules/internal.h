@@ -318,6 +318,8 @@ bool rules_base64_decode(struct rules_bytes in, bool url, uint8_t *out, size_t *
 
 /* --- Evaluating --- */
 
+/* Lies in the run's context. */
+const struct rules_value *eval_field(struct run *run, unsigned field);
 bool eval_bool(struct run *run, const struct node *node);
 void eval_value(struct run *run, const struct node *node, struct rules_value *out);
 

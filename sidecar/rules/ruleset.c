@@ -187,10 +187,8 @@ static bool truth(struct rules_context *context, unsigned field)
 {
     struct rules_scratch none = {0};
     struct run run = {context, &none};
-    const struct node node = {.kind = NODE_FIELD, .field = field};
-    struct rules_value value;
-    eval_value(&run, &node, &value);
-    return value.type == RULES_BOOL && value.boolean;
+    const struct rules_value *value = eval_field(&run, field);
+    return value->type == RULES_BOOL && value->boolean;
 }
 
 static void by_default(const struct judge *j)
