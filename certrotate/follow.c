@@ -213,6 +213,7 @@ static int start_watch(struct follow *f)
                                     .poll_ms = f->options.poll_ms,
                                     .debounce_ms = f->options.debounce_ms,
                                     .poll_only = f->options.poll_only,
+                                    .notify = f->options.notify,
                                     .changed = on_changed,
                                     .arg = f};
     return watch_start(f->loop, &options, &f->watch);

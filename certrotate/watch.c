@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "certrotate/watch.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -19,23 +20,24 @@ enum {
     SPOTS_MAX = 1024,
 };
 
-/* A directory under watch, for one name in it or for all (NULL). */
+/* A place under watch. */
 struct spot {
-    uv_fs_event_t event;
-    struct watch *watch;
-    char *directory;
-    char *name;
+    enum notify_kind kind;
+    struct notify_place *place;
+    char *path;
+    char *name; /* of NOTIFY_NAME, else NULL */
 };
 
 struct watch {
     uv_loop_t *loop;
+    struct notify *notify;
     uv_timer_t poll;
     uv_timer_t debounce;
     int timers_open;
     bool stopped;
     bool blind;         /* events are missing for some path */
     uint64_t burst_end; /* loop time at which a burst of events is cut; 0: none is under way */
-    struct spot **spot;
+    struct spot *spot;
     size_t spot_count;
     struct watch_options options; /* paths are our own */
     char **paths;
@@ -43,18 +45,18 @@ struct watch {
 
 /* --- spots --- */
 
-static void free_spot(uv_handle_t *handle)
+static void free_spot(struct spot *spot)
 {
-    struct spot *spot = handle->data;
-    free(spot->directory);
+    free(spot->path);
     free(spot->name);
-    free(spot);
 }
 
-static void close_spots(struct spot **spots, size_t count)
+static void remove_spots(struct watch *w, struct spot *spots, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        uv_close((uv_handle_t *)&spots[i]->event, free_spot);
+    for (size_t i = 0; i < count; i++) {
+        notify_remove(w->notify, spots[i].place);
+        free_spot(&spots[i]);
+    }
     free(spots);
 }
 
@@ -70,20 +72,9 @@ static void stir(struct watch *w)
     uv_timer_start(&w->debounce, on_debounced, left < quiet ? left : quiet, 0);
 }
 
-static void on_event(uv_fs_event_t *event, const char *filename, int events, int status)
+static void on_event(void *arg)
 {
-    struct spot *spot = event->data;
-    struct watch *w = spot->watch;
-    (void)events;
-    if (w->stopped)
-        return;
-    /* libuv gives the directory's own name for what befalls itself. */
-    const char *slash = strrchr(spot->directory, '/');
-    const char *own = slash ? slash + 1 : spot->directory;
-    if (status == 0 && filename && spot->name && strcmp(filename, spot->name) != 0 &&
-        strcmp(filename, own) != 0)
-        return;
-    stir(w);
+    stir(arg);
 }
 
 /* Filesystems that others write to without the kernel noticing. */
@@ -106,44 +97,36 @@ static bool same_name(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static struct spot *new_spot(struct watch *w, const char *directory, const char *name)
+static bool fill_spot(struct watch *w, struct spot *spot, enum notify_kind kind, const char *path,
+                      const char *name)
 {
-    struct spot *spot = calloc(1, sizeof *spot);
-    if (!spot)
-        return NULL;
-    spot->watch = w;
-    spot->directory = strdup(directory);
-    spot->name = name ? strdup(name) : NULL;
-    if (spot->directory && (spot->name || !name) && uv_fs_event_init(w->loop, &spot->event) == 0) {
-        spot->event.data = spot;
-        return spot;
+    *spot = (struct spot){.kind = kind, .path = strdup(path), .name = name ? strdup(name) : NULL};
+    if (spot->path && (spot->name || !name)) {
+        /* ENOSPC: no watch is left for this user; EMFILE: no inotify instance; EACCES, ENOENT ... */
+        spot->place = notify_add(w->notify, kind, path, name, on_event, w);
+        if (spot->place)
+            return true;
     }
-    free(spot->directory);
-    free(spot->name);
-    free(spot);
-    return NULL;
+    free_spot(spot);
+    return false;
 }
 
-/* Watches DIRECTORY for NAME. What cannot be watched is left to the poll. */
-static void add_spot(struct watch *w, const char *directory, const char *name)
+/* Watches PATH. What cannot be watched is left to the poll. */
+static void add_spot(struct watch *w, enum notify_kind kind, const char *path, const char *name)
 {
     if (w->options.poll_only)
         return;
     for (size_t i = 0; i < w->spot_count; i++)
-        if (strcmp(w->spot[i]->directory, directory) == 0 && same_name(w->spot[i]->name, name))
+        if (w->spot[i].kind == kind && strcmp(w->spot[i].path, path) == 0 && same_name(w->spot[i].name, name))
             return;
-    struct spot *spot = w->spot_count < SPOTS_MAX ? new_spot(w, directory, name) : NULL;
-    struct spot **more = spot ? realloc(w->spot, (w->spot_count + 1) * sizeof(struct spot *)) : NULL;
+    struct spot *more =
+        w->spot_count < SPOTS_MAX ? realloc(w->spot, (w->spot_count + 1) * sizeof *w->spot) : NULL;
     if (more)
         w->spot = more;
-    /* ENOSPC: no watch is left for this user; EMFILE: no inotify instance; EACCES, ENOENT ... */
-    if (!more || uv_fs_event_start(&spot->event, on_event, directory, 0) != 0) {
+    if (more && fill_spot(w, &w->spot[w->spot_count], kind, path, name))
+        w->spot_count++;
+    else
         w->blind = true;
-        if (spot)
-            uv_close((uv_handle_t *)&spot->event, free_spot);
-        return;
-    }
-    w->spot[w->spot_count++] = spot;
 }
 
 /* --- walking a path --- */
@@ -193,11 +176,17 @@ static bool step(struct watch *w, struct way *way, bool *open)
         return false;
     /* `..` cannot change, all else can: it may be missing, a symlink, or replaced as a whole. */
     if (strcmp(name, "..") != 0)
-        add_spot(w, way->directory, name);
-    if (lstat(path, &st) < 0)
+        add_spot(w, NOTIFY_NAME, way->directory, name);
+    if (lstat(path, &st) < 0) {
+        /* That it becomes accessible is told by no event. */
+        if (errno != ENOENT)
+            w->blind = true;
         return false;
+    }
     if (S_ISLNK(st.st_mode))
         return follow_link(way, path);
+    if (S_ISREG(st.st_mode))
+        add_spot(w, NOTIFY_FILE, path, NULL);
     if (!S_ISDIR(st.st_mode))
         return false;
     memcpy(way->directory, path, (size_t)n + 1);
@@ -226,24 +215,24 @@ static void look_at(struct watch *w, const char *path)
     char data[PATH_MAX];
     if (!walk(w, path, &way))
         return;
-    add_spot(w, way.directory, NULL);
+    add_spot(w, NOTIFY_DIRECTORY, way.directory, NULL);
     int n = snprintf(data, sizeof data, "%s/..data", way.directory);
     if (n > 0 && (size_t)n < sizeof data && walk(w, data, &way))
-        add_spot(w, way.directory, NULL);
+        add_spot(w, NOTIFY_DIRECTORY, way.directory, NULL);
 }
 
 /* Everything is looked up anew, since a directory may have been replaced by one of the same name; the old
  * spots end after the new ones have begun, so that nothing is missed in between. */
 static void look_again(struct watch *w)
 {
-    struct spot **old = w->spot;
+    struct spot *old = w->spot;
     size_t old_count = w->spot_count;
     w->spot = NULL;
     w->spot_count = 0;
     w->blind = w->options.poll_only;
     for (size_t i = 0; i < w->options.path_count; i++)
         look_at(w, w->paths[i]);
-    close_spots(old, old_count);
+    remove_spots(w, old, old_count);
 }
 
 /* --- the two timers --- */
@@ -307,7 +296,9 @@ int watch_start(uv_loop_t *loop, const struct watch_options *options, struct wat
     w->options.paths = NULL;
     if (w->options.debounce_ms == 0)
         w->options.debounce_ms = DEBOUNCE_MS;
-    if (!copy_paths(w, options)) {
+    w->notify = options->notify ? notify_ref(options->notify) : notify_new(loop);
+    if (!w->notify || !copy_paths(w, options)) {
+        notify_unref(w->notify);
         free_watch(w);
         return UV_ENOMEM;
     }
@@ -339,9 +330,10 @@ void watch_stop(struct watch *w)
     if (!w || w->stopped)
         return;
     w->stopped = true;
-    close_spots(w->spot, w->spot_count);
+    remove_spots(w, w->spot, w->spot_count);
     w->spot = NULL;
     w->spot_count = 0;
+    notify_unref(w->notify);
     uv_close((uv_handle_t *)&w->poll, on_timer_closed);
     uv_close((uv_handle_t *)&w->debounce, on_timer_closed);
 }

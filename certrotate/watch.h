@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Following what changes on disk. `watch` notices that something under a path may have changed (inotify
- * through libuv, with polling as fall-back); `follow` turns that into new sets of credentials, judged by
+ * Following what changes on disk. `watch` notices that something under a path may have changed (inotify,
+ * with polling as fall-back); `follow` turns that into new sets of credentials, judged by
  * content, never by time stamps. Both run on one libuv loop that carries no data: files are read
  * synchronously there.
  */
@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "certrotate/credentials.h"
+#include "certrotate/notify.h"
 
 /* --- watch: something may have changed --- */
 
@@ -26,9 +27,10 @@ struct watch_options {
     const char *const
         *paths; /* files or directories; of each, the directory that holds it is watched, and `..data` */
     size_t path_count;
-    unsigned poll_ms;     /* period of the poll; 0: 10 s where events work, 800 ms where they do not */
-    unsigned debounce_ms; /* quiet time after the last event; 0: 50 ms */
-    bool poll_only;       /* no events at all */
+    unsigned poll_ms;      /* period of the poll; 0: 10 s where events work, 800 ms where they do not */
+    unsigned debounce_ms;  /* quiet time after the last event; 0: 50 ms */
+    bool poll_only;        /* no events at all */
+    struct notify *notify; /* shared by watches of the loop, each takes a reference; NULL: one of its own */
     watch_fn changed;
     void *arg;
 };
@@ -60,9 +62,10 @@ typedef void (*follow_error_fn)(const struct credentials_error *error, void *arg
 
 struct follow_options {
     struct credentials_source source; /* copied, strings too */
-    unsigned poll_ms;                 /* as in watch_options */
+    unsigned poll_ms;                 /* as in watch_options, and what follows */
     unsigned debounce_ms;
     bool poll_only;
+    struct notify *notify;
     follow_fn loaded;
     follow_error_fn failed;
     void *arg;

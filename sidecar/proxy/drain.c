@@ -10,16 +10,27 @@ enum {
 
 /* --- the end --- */
 
+/* Nothing new is taken into service any more. The kernel needs a moment to let watches go, seconds on a busy
+ * machine, and whoever closes an inotify descriptor waits for it: so the sooner the better. */
+static void unfollow(struct proxy *p)
+{
+    watch_stop(p->config_watch);
+    watch_stop(p->lists_watch);
+    p->config_watch = p->lists_watch = NULL;
+    if (p->sources)
+        sources_unfollow(p->sources);
+}
+
 void proxy_stop(struct proxy *p)
 {
     if (p->stopping)
         return;
     p->stopping = true;
     proxy_admin_stop(p);
-    watch_stop(p->config_watch);
-    watch_stop(p->lists_watch);
+    unfollow(p);
     sources_stop(p->sources);
     p->sources = NULL;
+    notify_unref(p->notify);
     uv_close((uv_handle_t *)&p->sigterm, NULL);
     uv_close((uv_handle_t *)&p->sigint, NULL);
     uv_close((uv_handle_t *)&p->sighup, NULL);
@@ -80,6 +91,7 @@ void proxy_leave(struct proxy *p, const char *why)
         return;
     }
     p->state = PROXY_LEAVING;
+    unfollow(p);
     p->drain_began = uv_now(&p->loop);
     p->drain_ended = accepted(p) - proxy_open_sessions(p);
     log_say(p->log, LOG_INFO, "drain", "%s: not ready any more, %llu sessions open", why,

@@ -120,6 +120,11 @@ static bool start(struct proxy *p, char error[SNAPSHOT_ERROR])
     if (!tls_global_init(error, SNAPSHOT_ERROR))
         return false;
     start_signals(p);
+    p->notify = notify_new(&p->loop);
+    if (p->notify == NULL) {
+        (void)snprintf(error, SNAPSHOT_ERROR, "out of memory");
+        return false;
+    }
     if (!start_workers(p, error))
         return false;
     if (config->sidecar.start_timeout)

@@ -236,7 +236,8 @@ static void watch_lists(struct proxy *p)
 {
     const struct config *config = proxy_config(p);
     const char **paths = calloc(config->list_count + 1, sizeof *paths);
-    struct watch_options options = {.paths = paths, .changed = on_lists_changed, .arg = p};
+    struct watch_options options = {
+        .paths = paths, .notify = p->notify, .changed = on_lists_changed, .arg = p};
     watch_stop(p->lists_watch);
     p->lists_watch = NULL;
     p->lists_hash = 0;
@@ -255,7 +256,8 @@ static void watch_lists(struct proxy *p)
 bool proxy_take_config(struct proxy *p, struct snapshot_config *next, char error[SNAPSHOT_ERROR])
 {
     int uv_error;
-    struct sources *sources = sources_start(&p->loop, next->config, p->sources, &source_calls, p, &uv_error);
+    struct sources *sources =
+        sources_start(&p->loop, p->notify, next->config, p->sources, &source_calls, p, &uv_error);
     if (sources == NULL) {
         (void)snprintf(error, SNAPSHOT_ERROR, "%s", uv_strerror(uv_error));
         return false;
@@ -323,7 +325,8 @@ static void on_config_changed(void *arg)
 void proxy_watch_config(struct proxy *p)
 {
     const char *const paths[] = {p->path};
-    struct watch_options options = {.paths = paths, .path_count = 1, .changed = on_config_changed, .arg = p};
+    struct watch_options options = {
+        .paths = paths, .path_count = 1, .notify = p->notify, .changed = on_config_changed, .arg = p};
     p->config_hash = filehash(p->path);
     if (strcmp(p->path, "-") != 0 && watch_start(&p->loop, &options, &p->config_watch) != 0)
         log_say(p->log, LOG_WARN, "config", "%s cannot be watched: SIGHUP alone reloads it", p->path);

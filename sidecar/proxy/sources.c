@@ -93,8 +93,9 @@ static void inherit(struct sources *all, const struct sources *old, size_t index
     }
 }
 
-struct sources *sources_start(uv_loop_t *loop, const struct config *config, const struct sources *old,
-                              const struct sources_calls *calls, void *arg, int *error)
+struct sources *sources_start(uv_loop_t *loop, struct notify *notify, const struct config *config,
+                              const struct sources *old, const struct sources_calls *calls, void *arg,
+                              int *error)
 {
     struct sources *all = calloc(1, sizeof *all);
     *error = UV_ENOMEM;
@@ -114,6 +115,7 @@ struct sources *sources_start(uv_loop_t *loop, const struct config *config, cons
     for (size_t i = 0; i < all->count; i++) {
         struct follow_options options = {.source = all->source[i].from,
                                          .poll_ms = (unsigned)config->tls.poll,
+                                         .notify = notify,
                                          .loaded = on_loaded,
                                          .failed = on_failed,
                                          .arg = &all->source[i]};
@@ -127,16 +129,21 @@ fail:
     return NULL;
 }
 
+void sources_unfollow(struct sources *all)
+{
+    for (size_t i = 0; all->source && i < all->count; i++) {
+        follow_stop(all->source[i].follow);
+        all->source[i].follow = NULL;
+    }
+}
+
 void sources_stop(struct sources *all)
 {
     if (all == NULL)
         return;
-    for (size_t i = 0; i < all->count; i++) {
-        if (all->source)
-            follow_stop(all->source[i].follow);
-        if (all->credentials)
-            credentials_unref(all->credentials[i]);
-    }
+    sources_unfollow(all);
+    for (size_t i = 0; all->credentials && i < all->count; i++)
+        credentials_unref(all->credentials[i]);
     free(all->source);
     free(all->credentials);
     free(all);

@@ -28,10 +28,12 @@ struct sources_calls {
  * well starts with what OLD has, should its files be unusable right now. CALLS may come before it returns.
  * NULL with *ERROR a negative UV_ error.
  */
-struct sources *sources_start(uv_loop_t *loop, const struct config *config, const struct sources *old,
-                              const struct sources_calls *calls, void *arg, int *error)
-    __attribute__((warn_unused_result));
+struct sources *sources_start(uv_loop_t *loop, struct notify *notify, const struct config *config,
+                              const struct sources *old, const struct sources_calls *calls, void *arg,
+                              int *error) __attribute__((warn_unused_result));
 void sources_stop(struct sources *sources); /* freed at once; NULL is fine */
+/* Follows them no more: what is loaded stays, and no call comes. */
+void sources_unfollow(struct sources *sources);
 
 /* Where source INDEX reads: 0 is [tls], 1 + i config->ca[i]. Strings are the configuration's. */
 struct credentials_source sources_where(const struct config *config, size_t index);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # `sidecar drain`: over the admin socket and by the process's number, with and without waiting.
 load lib
+load mount
 setup() { begin; }
 teardown() { finish; }
 
@@ -73,6 +74,19 @@ held() {
     ended_well
     grep -q 'drain_timeout is over: 1 sessions are cut' server.log
     kill $HOLDER 2>/dev/null || true
+}
+
+@test "files are followed no more: the kernel has let go of them when the process ends" {
+    house
+    held 60
+    [ "$(inotify_watches "$(pid_of server)")" -gt 0 ]
+    drain -c server.conf
+    [ "$status" = 0 ]
+    wait_for_log server 'inbound accepts no more; 1 sessions open'
+    [ "$(inotify_watches "$(pid_of server)")" = 0 ]
+    kill $HOLDER
+    wait_until 10 gone_or_zombie "$(pid_of server)"
+    ended_well
 }
 
 @test "by the process's number, which must be a sidecar's" {

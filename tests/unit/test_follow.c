@@ -18,16 +18,28 @@ static unsigned loaded, failed;
 static struct credentials *last;
 static struct credentials_error last_error;
 
+static void (*meanwhile)(void); /* happens while a set is read: between the look at it and the reading */
+
 /* Stands in for the C library's. */
 time_t time(time_t *out)
 {
+    void (*happens)(void) = meanwhile;
+    meanwhile = NULL;
+    if (happens)
+        happens();
     if (out)
         *out = (time_t)now;
     return (time_t)now;
 }
 
+static void (*right_after)(void); /* happens when a set has been read, before anything else does */
+
 static void on_loaded(struct credentials *c, void *arg)
 {
+    void (*happens)(void) = right_after;
+    right_after = NULL;
+    if (happens)
+        happens();
     assert_ptr_equal(arg, &loop);
     loaded++;
     credentials_unref(last);
@@ -162,6 +174,52 @@ static void first_set_at_once(void **state)
     assert_int_equal(failed, 0);
     assert_int_equal(follow_stats(follow).loads, 1);
     assert_false(follow_stats(follow).failing);
+}
+
+static void swap_new(void)
+{
+    scratch_swap(&s, NEW, 3);
+}
+
+static void rename_new(void)
+{
+    for (int i = 0; i < 3; i++)
+        scratch_rename_over(&s, NEW[i].name, NEW[i].contents);
+}
+
+/* Nothing is lost between the first reading and the first wait for events: the watch stands before. */
+static void changed_at_the_start(void **state)
+{
+    (void)state;
+    scratch_swap(&s, OLD, 3);
+    right_after = swap_new;
+    start_here();
+    assert_int_equal(loaded, 1);
+    expect_leaf("leaf_renewed");
+}
+
+static void renamed_over_at_the_start(void **state)
+{
+    (void)state;
+    write_old();
+    right_after = rename_new;
+    start_here();
+    assert_int_equal(loaded, 1);
+    expect_leaf("leaf_renewed");
+}
+
+static void changed_while_the_first_is_read(void **state)
+{
+    (void)state;
+    scratch_swap(&s, OLD, 3);
+    meanwhile = swap_new;
+    start_here();
+    assert_int_equal(loaded, 1);
+    struct x509_slice der = pki_der("leaf_renewed");
+    assert_int_equal(last->chain[0].size, der.size);
+    assert_memory_equal(last->chain[0].data, der.data, der.size);
+    settle(100);
+    assert_int_equal(loaded, 1);
 }
 
 static void data_swap_as_the_kubelet_does_it(void **state)
@@ -500,6 +558,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(first_set_at_once),
+        TEST(changed_at_the_start),
+        TEST(renamed_over_at_the_start),
+        TEST(changed_while_the_first_is_read),
         TEST(data_swap_as_the_kubelet_does_it),
         TEST(rename_over),
         TEST(write_in_place_in_two_halves),

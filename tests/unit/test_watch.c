@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The poll is far away in all tests but those of the poll: what is noticed is noticed by events. */
 #include <errno.h>
+#include <poll.h>
 #include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <uv.h>
@@ -15,6 +16,8 @@ static uv_loop_t loop;
 static struct watch *watch;
 static unsigned calls;
 static int no_watches; /* errno for inotify_add_watch(), or 0 */
+static int descriptor; /* that was asked last */
+static bool asks_for_files;
 
 /* Stands in for the C library's, so that the system can be "full". */
 int inotify_add_watch(int fd, const char *path, uint32_t mask)
@@ -23,6 +26,9 @@ int inotify_add_watch(int fd, const char *path, uint32_t mask)
         errno = no_watches;
         return -1;
     }
+    descriptor = fd;
+    if ((mask & IN_ONLYDIR) && (mask & (IN_MODIFY | IN_ATTRIB)))
+        asks_for_files = true;
     return (int)syscall(SYS_inotify_add_watch, fd, path, mask);
 }
 
@@ -103,6 +109,7 @@ static int setup(void **state)
     (void)state;
     s = scratch_new();
     no_watches = 0;
+    asks_for_files = false;
     return uv_loop_init(&loop);
 }
 
@@ -296,6 +303,107 @@ static void one_file(void **state)
     expect_call("the symlink's target written");
 }
 
+/* Where a file lies, others may write as they please: the kernel is not even asked for it. */
+static void strangers(void **state)
+{
+    (void)state;
+    char path[256], other[256];
+    scratch_path(&s, "ca.crt", path);
+    scratch_path(&s, "folder", other);
+    scratch_write(&s, "ca.crt", "=one");
+    scratch_write(&s, "neighbour", "=one");
+    start((struct watch_options){0}, path);
+    assert_false(asks_for_files);
+    scratch_write(&s, "neighbour", "=two");
+    assert_int_equal(chmod(s.path, 0711), 0);
+    assert_int_equal(poll(&(struct pollfd){descriptor, POLLIN, 0}, 1, 0), 0);
+    /* Names that come and go are looked at in lots; ours is found among them. */
+    for (int i = 0; i < 3; i++) {
+        mkdir(other, 0700);
+        run(never, 1);
+        assert_int_equal(calls, 0);
+        scratch_rename_over(&s, "ca.crt", "=two");
+        remove(other);
+        expect_call("the file renamed over among strangers");
+    }
+}
+
+/* Seen at the file, not at its name. */
+static void by_another_name(void **state)
+{
+    (void)state;
+    char path[256], other[256];
+    scratch_path(&s, "a", path);
+    scratch_path(&s, "elsewhere", other);
+    mkdir(other, 0700);
+    scratch_path(&s, "elsewhere/b", other);
+    scratch_write(&s, "a", "=one");
+    assert_int_equal(link(path, other), 0);
+    start((struct watch_options){0}, path);
+    scratch_write(&s, "elsewhere/b", "=two");
+    expect_call("written by its other name");
+    assert_int_equal(chmod(other, 0600), 0);
+    expect_call("its permissions");
+    /* Another file now, watched in its place; and nobody waits for the old one. */
+    scratch_rename_over(&s, "a", "=three");
+    expect_call("renamed over");
+    scratch_write(&s, "elsewhere/b", "=four");
+    run(never, 6 * QUIET_MS);
+    assert_int_equal(calls, 0);
+    scratch_write(&s, "a", "=five");
+    expect_call("the new file written");
+}
+
+/* So much happens at once that the kernel drops what follows. */
+static void overflow(void **state)
+{
+    (void)state;
+    char path[256], other[256];
+    unsigned most = 16384;
+    FILE *f = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
+    if (f) {
+        (void)!fscanf(f, "%u", &most);
+        fclose(f);
+    }
+    if (most > 100000)
+        skip();
+    scratch_path(&s, "a", path);
+    scratch_path(&s, "folder", other);
+    scratch_write(&s, "a", "=one");
+    start((struct watch_options){0}, path);
+    for (unsigned i = 0; i < most; i += 2) {
+        assert_int_equal(mkdir(other, 0700), 0);
+        assert_int_equal(rmdir(other), 0);
+    }
+    scratch_rename_over(&s, "a", "=two");
+    expect_call("the file renamed over, of which no event tells");
+    scratch_rename_over(&s, "a", "=three");
+    expect_call("the file renamed over");
+}
+
+/* Two that watch the same, by one descriptor: each is told, and the end of one is not that of the other. */
+static void shared(void **state)
+{
+    (void)state;
+    char path[256];
+    struct watch *other;
+    struct notify *notify = notify_new(&loop);
+    scratch_path(&s, "a", path);
+    scratch_write(&s, "a", "=one");
+    start((struct watch_options){.notify = notify}, s.path);
+    other = watch;
+    start((struct watch_options){.notify = notify}, path);
+    notify_unref(notify);
+    scratch_write(&s, "a", "=two");
+    expect_call("told to both");
+    watch_stop(other);
+    scratch_write(&s, "a", "=three");
+    expect_call("told to the one that is left");
+    scratch_write(&s, "b", "=three");
+    run(never, 6 * QUIET_MS);
+    assert_int_equal(calls, 0);
+}
+
 static void poll_alone(void **state)
 {
     (void)state;
@@ -398,6 +506,10 @@ int main(void)
         TEST(not_there_yet),
         TEST(symlinks_on_the_way),
         TEST(one_file),
+        TEST(strangers),
+        TEST(by_another_name),
+        TEST(overflow),
+        TEST(shared),
         TEST(poll_alone),
         TEST(full),
         TEST(full_with_the_usual_poll),
