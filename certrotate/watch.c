@@ -309,6 +309,8 @@ int watch_start(uv_loop_t *loop, const struct watch_options *options, struct wat
     w->timers_open = 2;
     look_again(w);
     arm_poll(w);
+    if (options->call_first)
+        uv_timer_start(&w->debounce, on_debounced, 0, 0);
     *out = w;
     return 0;
 }

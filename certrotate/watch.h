@@ -30,6 +30,7 @@ struct watch_options {
     unsigned poll_ms;      /* period of the poll; 0: 10 s where events work, 800 ms where they do not */
     unsigned debounce_ms;  /* quiet time after the last event; 0: 50 ms */
     bool poll_only;        /* no events at all */
+    bool call_first;       /* CHANGED comes as soon as the loop runs: what was read before the watch began */
     struct notify *notify; /* shared by watches of the loop, each takes a reference; NULL: one of its own */
     watch_fn changed;
     void *arg;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "sidecar/check.h"
 #include "sidecar/proxy/filehash.h"
@@ -237,7 +238,7 @@ static void watch_lists(struct proxy *p)
     const struct config *config = proxy_config(p);
     const char **paths = calloc(config->list_count + 1, sizeof *paths);
     struct watch_options options = {
-        .paths = paths, .notify = p->notify, .changed = on_lists_changed, .arg = p};
+        .paths = paths, .call_first = true, .notify = p->notify, .changed = on_lists_changed, .arg = p};
     watch_stop(p->lists_watch);
     p->lists_watch = NULL;
     p->lists_hash = 0;
@@ -322,12 +323,23 @@ static void on_config_changed(void *arg)
     (void)proxy_reload(p, "configuration changed", NULL);
 }
 
+/* Whether PATH can be read again: a pipe cannot. */
+static bool is_lasting(const char *path)
+{
+    struct stat st;
+    return strcmp(path, "-") != 0 && (stat(path, &st) < 0 || S_ISREG(st.st_mode));
+}
+
 void proxy_watch_config(struct proxy *p)
 {
     const char *const paths[] = {p->path};
-    struct watch_options options = {
-        .paths = paths, .path_count = 1, .notify = p->notify, .changed = on_config_changed, .arg = p};
-    p->config_hash = filehash(p->path);
-    if (strcmp(p->path, "-") != 0 && watch_start(&p->loop, &options, &p->config_watch) != 0)
+    struct watch_options options = {.paths = paths,
+                                    .path_count = 1,
+                                    .call_first = true,
+                                    .notify = p->notify,
+                                    .changed = on_config_changed,
+                                    .arg = p};
+    p->config_hash = proxy_config(p)->hash;
+    if (is_lasting(p->path) && watch_start(&p->loop, &options, &p->config_watch) != 0)
         log_say(p->log, LOG_WARN, "config", "%s cannot be watched: SIGHUP alone reloads it", p->path);
 }

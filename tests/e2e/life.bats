@@ -167,6 +167,77 @@ INI
 }
 not_listening() { ! listening "$1"; }
 
+# starting COMMAND: starts `server`; COMMAND happens when all has been read but for the end of the list `slow`, at
+# which the start waits.
+starting() {
+    rm -f slow
+    mkfifo slow
+    echo 192.0.2.9 >slow.file
+    launch_sidecar server
+    timeout 20 bash -c "exec 7>slow; $1; mv slow.file slow; cat slow >&7"
+}
+conf_with_lists() { # conf_with_lists IN
+    config server <<INI
+[sidecar]
+health = 127.0.0.1:$HEALTH
+drain_timeout = 100ms
+drain_delay = 0s
+[list plain]
+kind = ip
+file = $T/plain
+[list slow]
+kind = ip
+file = $T/slow
+[inbound web]
+listen = 127.0.0.1:$1
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+[rule lists]
+expression = ip.src in \$plain or ip.src in \$slow
+action = block
+INI
+}
+
+@test "what changes while the sidecar starts, after it was read, is taken at once: the configuration, a list" {
+    ports IN IN2 SERVICE HEALTH
+    hello_service "$SERVICE"
+    echo 192.0.2.8 >plain
+    conf_with_lists "$IN2"
+    mv server.conf server.new
+    conf_with_lists "$IN"
+    starting 'mv server.new server.conf'
+    wait_until 5 listening "$IN2"
+    run ask "$IN2" client
+    [[ $output == *hello-from-service* ]]
+    stop_sidecar server
+    rm server.ended
+    starting 'echo 127.0.0.1 >plain'
+    wait_until 5 refused "$IN2"
+}
+refused() { listening "$1" && [ "$(ask "$1" client | grep -c hello)" = 0 ]; }
+
+@test "a configuration that comes through a pipe is read once" {
+    ports IN SERVICE
+    hello_service "$SERVICE"
+    config server <<INI
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+INI
+    cp server.conf text
+    rm server.conf
+    mkfifo server.conf
+    launch_sidecar server
+    timeout 20 cat text >server.conf
+    cp text text.conf
+    wait_until 5 ready text
+    wait_until 5 listening "$IN"
+    run ask "$IN" client
+    [[ $output == *hello-from-service* ]]
+    ! grep -q 'not taken' server.log
+}
+
 @test "SIGHUP that takes a caller out of allow_san ends its live session, and no other" {
     ports SERVICE HEALTH IN
     tcp_service far --listen "$SERVICE" --echo
