@@ -69,7 +69,8 @@ static bool ca_serves(const struct config_ca *ca, const char *inbound)
 static struct tls_credentials own_identity(const struct snapshot *s)
 {
     const struct credentials *c = s->trust[0].credentials;
-    return (struct tls_credentials){c->chain, c->chain_count, c->key};
+    /* credentials_load() has tried the key. */
+    return (struct tls_credentials){c->chain, c->chain_count, c->key, .matched = true};
 }
 
 static bool build_inbound(struct runtime *r, size_t index, struct tls_peers *peers,

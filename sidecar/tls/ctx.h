@@ -29,6 +29,7 @@ struct tls_credentials {
     const struct tls_der *chain; /* leaf first; empty: present none */
     size_t chain_count;
     struct tls_der key;
+    bool matched; /* the key is known to be the leaf's: trying it costs more than the rest of a context */
 };
 
 struct tls_options {
