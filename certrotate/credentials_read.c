@@ -461,22 +461,29 @@ static bool make_plan(struct reader *r, struct plan *plan)
 
 /* --- all of them --- */
 
-static void hash_files(const struct credentials_files *files, bool trust_only, uint8_t hash[32])
+static void hash_file(wc_Sha256 *sha, const struct credentials_files *files, uint32_t role)
 {
+    const struct credentials_file *file = &files->file[role];
+    uint64_t head[3] = {role, file->data != NULL, file->size};
+    wc_Sha256Update(sha, (const uint8_t *)head, sizeof head);
+    if (file->size > 0)
+        wc_Sha256Update(sha, file->data, (word32)file->size);
+}
+
+static void hash_files(struct credentials_files *files)
+{
+    static const uint32_t trust[] = {CREDENTIALS_CA, CREDENTIALS_CRL};
+    static const uint32_t own[] = {CREDENTIALS_CERTIFICATE, CREDENTIALS_KEY, CREDENTIALS_PASSWORD};
     wc_Sha256 sha;
     wc_InitSha256(&sha);
-    for (uint32_t role = 0; role < CREDENTIALS_ROLES; role++) {
-        const struct credentials_file *file = &files->file[role];
-        if (trust_only && role != CREDENTIALS_CA && role != CREDENTIALS_CRL)
-            continue;
-        uint64_t head[3] = {role, file->data != NULL, file->size};
-        wc_Sha256Update(&sha, (const uint8_t *)head, sizeof head);
-        if (file->size > 0)
-            wc_Sha256Update(&sha, file->data, (word32)file->size);
-    }
-    if (!trust_only)
-        wc_Sha256Update(&sha, (const uint8_t *)files->error.text, (word32)strlen(files->error.text));
-    wc_Sha256Final(&sha, hash);
+    for (size_t i = 0; i < sizeof trust / sizeof *trust; i++)
+        hash_file(&sha, files, trust[i]);
+    wc_Sha256Final(&sha, files->trust_hash); /* which begins anew */
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        hash_file(&sha, files, own[i]);
+    wc_Sha256Update(&sha, files->trust_hash, sizeof files->trust_hash);
+    wc_Sha256Update(&sha, (const uint8_t *)files->error.text, (word32)strlen(files->error.text));
+    wc_Sha256Final(&sha, files->hash);
     wc_Sha256Free(&sha);
 }
 
@@ -511,8 +518,7 @@ bool credentials_read(const struct credentials_source *source, struct credential
     if (!current)
         credentials_fail(&out->error, CREDENTIALS_UNREADABLE, "%s: changes faster than it can be read",
                          source->directory ? source->directory : "the files");
-    hash_files(out, false, out->hash);
-    hash_files(out, true, out->trust_hash);
+    hash_files(out);
     return out->error.fault == CREDENTIALS_OK;
 }
 

@@ -21,8 +21,8 @@ struct follow {
     struct follow_options options; /* strings are our own */
     char *strings[PATHS_MAX];
     struct credentials *current; /* what was handed out last */
-    bool tried;
-    uint8_t tried_hash[32];       /* of what was read last */
+    bool tried;                  /* and tried_hash is that of what was read last */
+    uint8_t tried_hash[32];
     enum credentials_fault fault; /* what came of it */
     bool losing;                  /* waiting whether it stays without CA bundle or CRLs */
     uint64_t told[TOLD_MAX];      /* hashes of the texts that were told since the last good set */
@@ -123,6 +123,7 @@ static void load(struct follow *f, bool waited)
         tell(f, &error);
         return;
     }
+    f->tried = true;
     memcpy(f->tried_hash, c->hash, sizeof f->tried_hash);
     if (loses(f, c) && !(waited && f->losing)) {
         f->losing = true;
@@ -138,15 +139,18 @@ static void check(struct follow *f, bool waited)
 {
     uint8_t hash[32];
     struct credentials_error error;
+    if (!f->tried) {
+        load(f, false);
+        return;
+    }
     credentials_peek(&f->options.source, hash, &error);
     if (error.fault == CREDENTIALS_NO_DESCRIPTORS && f->current) {
         starve(f, &error);
         return;
     }
-    bool same = f->tried && memcmp(hash, f->tried_hash, sizeof hash) == 0;
+    bool same = memcmp(hash, f->tried_hash, sizeof hash) == 0;
     if (f->losing && !same)
         waited = false;
-    f->tried = true;
     memcpy(f->tried_hash, hash, sizeof hash);
     if (!same || waited || (f->stats.failing && may_pass(f->fault)))
         load(f, waited);
