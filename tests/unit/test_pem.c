@@ -107,6 +107,49 @@ static void write_then_read(void **state)
     }
 }
 
+/* What is secret and what is public is decoded by different code, to the same. */
+static void secret_and_public_alike(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"PRIVATE KEY", "CERTIFICATE"};
+    unsigned accepted = 0, random = 1;
+    for (unsigned round = 0; round < 20000; round++) {
+        char body[17];
+        size_t length = 4 * (1 + round % 4);
+        struct pem_set set[2];
+        const char *wrong[2];
+        for (size_t i = 0; i < length; i++) {
+            random = random * 1103515245 + 12345;
+            body[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[random >> 26];
+        }
+        if (round & 16)
+            body[length - 1] = '=';
+        if (round & 32)
+            body[length - 2] = '=';
+        if (round & 64)
+            body[random % length] = (char)(33 + (random >> 8) % 220);
+        if (memchr(body, ':', length) || memchr(body, '-', length))
+            continue;
+        body[length] = '\0';
+        for (int i = 0; i < 2; i++) {
+            char text[128];
+            (void)snprintf(text, sizeof text, "-----BEGIN %s-----\n%s\n-----END %s-----\n", labels[i], body,
+                           labels[i]);
+            wrong[i] = read_text(text, 1, &set[i]);
+        }
+        if (!wrong[0] != !wrong[1])
+            fail_msg("%s: %s, %s", body, wrong[0] ? wrong[0] : "read", wrong[1] ? wrong[1] : "read");
+        if (!wrong[0]) {
+            accepted++;
+            assert_int_equal(set[0].block[0].size, set[1].block[0].size);
+            assert_memory_equal(set[0].block[0].data, set[1].block[0].data, set[0].block[0].size);
+        }
+        pem_free(&set[0]);
+        pem_free(&set[1]);
+    }
+    assert_in_range(accepted, 1000, 19000);
+}
+
 /* openssl genpkey -algorithm ED25519 -aes256 -pass pass:secret */
 static const char SECRET[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
                              "MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAihp581mPjozgICCAAw\n"
@@ -143,6 +186,7 @@ int main(void)
         cmocka_unit_test(nothing_is_no_error),
         cmocka_unit_test(refused),
         cmocka_unit_test(write_then_read),
+        cmocka_unit_test(secret_and_public_alike),
         cmocka_unit_test(decrypt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
