@@ -211,6 +211,30 @@ static void pass(struct session *s, enum session_side from, const uint8_t *data,
         relay_send(s, other(from), data, size);
 }
 
+/* What was held back until it was known what it is. */
+static void pass_early(struct session *s)
+{
+    uint8_t *early = s->early;
+    size_t size = s->early_size;
+    s->early = NULL;
+    s->early_size = 0;
+    if (!s->condemned)
+        s->deadline = 0;
+    if (s->state == SESSION_RELAY && size != 0)
+        pass(s, DOWN, early, size);
+    free(early);
+}
+
+/* The beginning of a request's head: all of it has its time from here on. */
+static void wait_for_more(struct session *s)
+{
+    const struct config_inbound *config = s->runtime->inbound[s->index].config;
+    if (config->protocol != CONFIG_PROTOCOL_HTTP || s->deadline != 0 || config->request_timeout == 0)
+        return;
+    s->deadline = uv_now(&s->worker->loop) + config->request_timeout;
+    session_arm(s);
+}
+
 static void begin_codec(struct session *s, enum codec_kind kind)
 {
     s->sniff = false;
@@ -252,21 +276,25 @@ static void look(struct session *s, enum session_side from, const uint8_t *data,
         s->early_size += size;
         found = codec_sniff(s->early, s->early_size);
     }
-    if (found == CODEC_SNIFF_MORE)
+    if (found == CODEC_SNIFF_MORE) {
+        wait_for_more(s);
         return;
+    }
     if (found == CODEC_SNIFF_NEITHER && other_allowed)
         not_http(s);
     else
         begin_codec(s, found == CODEC_SNIFF_HTTP2 ? CODEC_HTTP2 : CODEC_HTTP1);
-    uint8_t *early = s->early;
-    size_t early_size = s->early_size;
-    s->early = NULL;
-    s->early_size = 0;
-    if (s->state == SESSION_RELAY && early_size != 0)
-        pass(s, DOWN, early, early_size);
+    pass_early(s);
     if (s->state == SESSION_RELAY && from == UP)
         pass(s, UP, data, size);
-    free(early);
+}
+
+void relay_sniff_over(struct session *s)
+{
+    begin_codec(s, CODEC_HTTP1);
+    pass_early(s);
+    if (s->state == SESSION_RELAY)
+        codec_timeout(s->codec);
 }
 
 static void deliver(struct session *s, enum session_side from, const uint8_t *data, size_t size)

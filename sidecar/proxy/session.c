@@ -34,6 +34,17 @@ static uint64_t sooner(uint64_t a, uint64_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+/* Until when the first request of an inbound for HTTP is waited for; 0: for ever. */
+static uint64_t sniff_due(const struct session *s)
+{
+    if (!s->sniff || s->runtime->inbound[s->index].config->protocol != CONFIG_PROTOCOL_HTTP)
+        return 0;
+    uint64_t keepalive = s->runtime->inbound[s->index].config->keepalive_timeout;
+    if (s->early_size != 0)
+        return s->deadline;
+    return keepalive ? s->activity + keepalive : 0;
+}
+
 /* When the session is to be looked at next, in ms; 0: never. */
 static uint64_t next_deadline(const struct session *s)
 {
@@ -43,6 +54,7 @@ static uint64_t next_deadline(const struct session *s)
         return due;
     if (s->codec)
         due = sooner(due, codec_deadline(s->codec));
+    due = sooner(due, sniff_due(s));
     if (s->leg[UP].shaking)
         due = sooner(due, s->shake_due);
     bool half_closed = s->leg[DOWN].in_end != s->leg[UP].in_end;
@@ -111,6 +123,10 @@ void session_timer(struct wheel_entry *entry)
         }
         if (s->codec && !s->condemned && codec_due(s, now))
             break;
+        if (!s->condemned && sniff_due(s) != 0 && sniff_due(s) <= now) {
+            relay_sniff_over(s);
+            break;
+        }
         if (s->condemned)
             session_judge_grace_over(s);
         else

@@ -167,6 +167,8 @@ void relay_end_output(struct session *s, enum session_side side);
 void relay_close(struct session *s);
 /* Reads on or holds reading, on both sides, as there is room for what comes. */
 void relay_pace(struct session *s);
+/* The client's first request has not come in time: it is told, if it began. */
+void relay_sniff_over(struct session *s);
 /* In SESSION_FLUSH: whether all is out; then the session is over. */
 void relay_flush_poll(struct session *s);
 

@@ -315,6 +315,11 @@ keepalive_timeout = 600ms'
     [ "$(status_of /slow?50)" = 200 ]
     run request 'GET / HTTP/1.1\r\nHost: x\r\n'
     [[ $output == *" 408 "*"-- end eof"* ]]
+    # Nor may who has not even said what is spoken stay for ever.
+    run request 'GE'
+    [[ $output == *" 408 "*"-- end eof"* ]]
+    run request ''
+    [ "$(tail -n 1 <<<"$output")" = '-- end eof' ]
     # Slow loris: a byte now and then does not help.
     printf 'GET / HTTP/1.1\r\nHost: a-long-name-of-a-host.example.com\r\n\r\n' >slow
     start=$(date +%s%N)
