@@ -140,9 +140,11 @@ static void say_quarantine(const struct session *s, const char *name, const char
     log_end(&line);
 }
 
+/* The table is there for snapshots that ask for it, and must not be looked for by others: the main thread
+ * takes it when the first comes. */
 static const struct tls_peer *quarantine_peer(const struct session *s)
 {
-    if (s->worker->shared->quarantine == NULL || s->leg[DOWN].tls == NULL)
+    if (s->runtime->snapshot->config->quarantine_count == 0 || s->leg[DOWN].tls == NULL)
         return NULL;
     return tls_stream_peer(s->leg[DOWN].tls);
 }

@@ -67,7 +67,9 @@ static void start_sweep(struct worker *w)
 /* A certificate that went into quarantine has its live connections judged; they end as by a rule. */
 static void follow_quarantine(struct worker *w)
 {
-    uint64_t changes = w->shared->quarantine ? quarantine_changes(w->shared->quarantine) : 0;
+    if (w->runtime == NULL || w->runtime->snapshot->config->quarantine_count == 0)
+        return; /* the table may be in the making, for the snapshot that comes next */
+    uint64_t changes = quarantine_changes(w->shared->quarantine);
     if (changes == w->quarantine_changes)
         return;
     w->quarantine_changes = changes;
