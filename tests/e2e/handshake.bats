@@ -45,7 +45,7 @@ admitted() { # admitted IDENTITY [OPTIONS...]
     inbound
     refused none 'certificate required' 'no certificate presented' -tls1_3
     refused none 'handshake failure' 'no certificate presented' -tls1_2
-    metric_is server 'outrider_handshakes_total{direction="inbound",result="failed"}' 2
+    wait_until 3 metric_is server 'outrider_handshakes_total{direction="inbound",result="failed"}' 2
 }
 
 @test "expired, and since when" {

@@ -613,7 +613,7 @@ response.X-Shop = http.host'
         not grep -q '^Cf-Client-Cert-Der' head
         grep -qi "^x-shop: " answer
     done
-    metric_is server 'outrider_headers_left_out_total' 3
+    wait_until 3 metric_is server 'outrider_headers_left_out_total' 3
 }
 
 # --- where requests are refused ----------------------------------------------------------------------------
@@ -816,7 +816,7 @@ period = 60s'
     [[ $(line 4) == *'"status":429,"outcome":"answered","ratelimit":"few"'* ]]
     [[ $(line 5) == *'"status":400,"outcome":"bad_request","why":"'* ]]
     [[ $(line 6) == *'"status":502,"outcome":"answered"'* && $(line 6) == *'"why":"'* ]]
-    metric_is server 'outrider_requests_total{code="2xx"}' 2
+    wait_until 3 metric_is server 'outrider_requests_total{code="2xx"}' 2
     metric_is server 'outrider_requests_total{code="4xx"}' 3
     metric_is server 'outrider_requests_total{code="5xx"}' 1
     metric_is server 'outrider_requests_refused_total{by="rule"}' 1

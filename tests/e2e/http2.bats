@@ -98,8 +98,8 @@ period = 60s'
     [ "$output" = $'2 403 1\n2 403 0\n2 403 0\n2 403 0\n2 200 0' ]
     not grep -q ':path: /closed' service.out
     [ "$(grep -c ':path: /limited' service.out)" = 2 ]
-    metric_is server 'outrider_requests_refused_total{by="rule"}' 6
-    metric_is server 'outrider_requests_refused_total{by="ratelimit"}' 2
+    wait_until 3 metric_is server 'outrider_requests_refused_total{by="rule"}' 6
+    wait_until 3 metric_is server 'outrider_requests_refused_total{by="ratelimit"}' 2
 }
 
 @test "h2load: two thousand requests over a hundred streams" {

@@ -96,7 +96,7 @@ idle_is() { [ "$(idle)" = "$1" ]; }
     stop_client
     outbound 'pool_size = 2
 pool_idle = 1s'
-    for i in 1 2 3 4 5; do get_local /slow?500 >"slow$i" & done
+    for i in 1 2 3 4 5; do get_local /slow?1500 >"slow$i" & done
     for i in 1 2 3 4 5; do wait_until 5 grep -q late "slow$i"; done
     wait_until 5 idle_at_most $((2 * WORKERS))
     wait_until 5 idle_is 0
@@ -251,7 +251,7 @@ served() { [ "$(code /k)" = 200 ]; }
     echo 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n' >fifo
     wait_until 5 grep -q '^HTTP/1.1' caller.out
     grep -q '502 Bad Gateway' caller.out
-    grep -q 'issuer not trusted' client.log
+    wait_for_log client 'issuer not trusted'
 }
 
 @test "the peer's end comes with its answer: what was sent ahead goes to a new connection" {

@@ -64,14 +64,15 @@ INI
     start_sidecar server
     ask "$IN" client2 >/dev/null || true
     wait_for_log server '"event":"refused","message":"rule out refuses".*"verified":true.*"rule":"out"'
+    since=$SECONDS
     for _ in {1..30}; do
         [ "$(curl -sk --max-time 5 --cert "$PKI/client.crt" --key "$PKI/client.key" -o out -w '%{http_code}' \
             "https://127.0.0.1:$PORT/closed")" = 403 ]
     done
     wait_for_log server '"event":"blocked".*"rule":"closed"'
-    # The thirty of one caller and one rule are ten lines at most; the metrics have all of them.
-    [ "$(events blocked)" -le 10 ]
-    metric_is server 'outrider_requests_refused_total{by="rule"}' 30
+    # Those of one caller and one rule are ten lines in ten seconds at most; the metrics have all thirty.
+    [ "$(events blocked)" -le $(((SECONDS - since) / 10 * 10 + 10)) ]
+    wait_until 3 metric_is server 'outrider_requests_refused_total{by="rule"}' 30
     # Where no rule speaks, it is the default that refuses.
     [ "$(curl -sk --max-time 5 -o out -w '%{http_code}' "https://127.0.0.1:$PORT/")" = 403 ]
     wait_for_log server '"event":"blocked".*"rule":"\[rules\] default"'
@@ -79,17 +80,26 @@ INI
 
 @test "a flood of one kind is counted, and hides no other" {
     inbound
+    since=$SECONDS
     for i in {1..40}; do
         ask "$IN" stranger >/dev/null || true
         [ "$i" != 30 ] || ask "$IN" expired >/dev/null || true
     done
     wait_for_log server '"event":"refused","message":"certificate expired'
-    [ "$(grep -c 'issuer not trusted' server.log)" = 10 ]
-    metric_is server 'outrider_handshakes_total{direction="inbound",result="failed"}' 41
+    lines=$(grep -c 'issuer not trusted' server.log)
+    [ "$lines" -ge 10 ]
+    [ "$lines" -le $(((SECONDS - since) / 10 * 10 + 10)) ] # a busy machine takes more than ten seconds for them
+    wait_until 3 metric_is server 'outrider_handshakes_total{direction="inbound",result="failed"}' 41
     # Once their ten seconds are over, the next one tells how many there were.
     sleep 10
     ask "$IN" stranger >/dev/null || true
-    wait_for_log server 'issuer not trusted.*"repeated":30'
+    wait_until 5 grep -q 'issuer not trusted.*"repeated":' server.log
+    wait_until 5 told_or_counted 41
+}
+
+# told_or_counted N: so many strangers have a line or are counted in one.
+told_or_counted() {
+    [ "$(awk '/issuer not trusted/ {n++; if (match($0, /"repeated":[0-9]+/)) n += substr($0, RSTART + 11, RLENGTH - 11)} END {print n + 0}' server.log)" = "$1" ]
 }
 
 @test "what is put in service: own certificate and configuration, and those before" {

@@ -126,7 +126,7 @@ drain_delay = 0s
 workers = $WORKERS
 [tls]
 directory = $PKI/server
-trust_grace = $((2 * OUTRIDER_PATIENCE + 1))s
+trust_grace = $((2 * OUTRIDER_PATIENCE + 3))s
 [inbound tcp]
 listen = 127.0.0.1:$IN
 forward = 127.0.0.1:$SERVICE
@@ -155,11 +155,11 @@ INI
     sleep 1
     sha256=$(openssl x509 -in "$PKI/client.crt" -outform DER | sha256sum | cut -d' ' -f1)
     curl -sS -m 5 --unix-socket "$T/admin.sock" "http://localhost/quarantine/$sha256" -X DELETE
-    sleep $((2 * OUTRIDER_PATIENCE + 2))
+    sleep $((2 * OUTRIDER_PATIENCE + 4))
     echo two >client.fifo
     wait_until 5 grep -q two client.out
     enter
-    wait_until $((3 * OUTRIDER_PATIENCE + 3)) grep -q -- '-- end' client.out
+    wait_until $((3 * OUTRIDER_PATIENCE + 6)) grep -q -- '-- end' client.out
     cat client.out
     grep -qi -- '-- end .*access_denied' client.out
     wait_for_log server '"event":"session".*quarantine scanners refuses'

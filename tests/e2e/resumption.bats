@@ -223,8 +223,8 @@ INI
         run "$OUTRIDER_TOOLS/tcp" --connect "$OUT" --send 100 --expect 100
         [ "$status" = 0 ]
     done
-    metric_is client 'outrider_handshakes_resumed_total{direction="outbound"}' 2
-    metric_is server 'outrider_handshakes_resumed_total{direction="inbound"}' 2
+    wait_until 3 metric_is client 'outrider_handshakes_resumed_total{direction="outbound"}' 2
+    wait_until 3 metric_is server 'outrider_handshakes_resumed_total{direction="inbound"}' 2
     was=$(metric client 'outrider_handshakes_resumed_total{direction="outbound"}')
     before=$(metric client 'outrider_reloads_total{what="credentials",result="ok"}')
     publish client "$PKI/other.crt"
@@ -232,7 +232,7 @@ INI
     run "$OUTRIDER_TOOLS/tcp" --connect "$OUT" --send 100 --expect 100
     [ "$status" != 0 ]
     wait_for_log client 'issuer not trusted: .*CN=Test CA'
-    metric_is client 'outrider_handshakes_resumed_total{direction="outbound"}' "$was"
+    wait_until 3 metric_is client 'outrider_handshakes_resumed_total{direction="outbound"}' "$was"
 }
 
 # OpenSSL's tickets carry the client's certificate and are long.
@@ -258,6 +258,6 @@ INI
         done
         # In TLS 1.2 it gives no new ticket when one is used, and none is used twice.
         [ "$version" = -tls1_3 ] && expected=3 || expected=2
-        metric_is "client$version" 'outrider_handshakes_resumed_total{direction="outbound"}' $expected
+        wait_until 3 metric_is "client$version" 'outrider_handshakes_resumed_total{direction="outbound"}' $expected
     done
 }

@@ -210,7 +210,7 @@ ca = roots.der"
     echo wrong >password
     put tls.crt="$PKI/server.crt" tls.key=key.pem ca.crt="$PKI/ca.crt"
     wait_until 5 failing_is 1
-    grep '"level":"error"' server.log | grep -q 'tls.key: .*password'
+    wait_for_log server '"level":"error".*tls.key: .*password'
     echo right >password
     wait_until 3 failing_is 0
     serves "$(serial_of "$PKI/server.crt")"

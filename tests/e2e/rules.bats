@@ -356,12 +356,12 @@ expression = cf.tls_client_auth.cert_fingerprint_sha256 in \$out" tcp
     echo three >client2.fifo
     wait_until 5 grep -q three client2.out
     # A rule that goes away within the grace: the session stays.
-    TLS='trust_grace = 3s' reconfigure '' "[rule out]
+    TLS='trust_grace = 6s' reconfigure '' "[rule out]
 expression = cf.tls_client_auth.cert_fingerprint_sha256 eq \"$(fingerprint client2)\"" tcp
-    TLS='trust_grace = 3s' reconfigure '' '' tcp
+    TLS='trust_grace = 6s' reconfigure '' '' tcp
     echo four >client2.fifo
     wait_until 5 grep -q four client2.out
-    sleep 3.3
+    sleep 6.3
     echo five >client2.fifo
     wait_until 5 grep -q five client2.out
 }
@@ -432,7 +432,7 @@ period = 60s"
         as client2 200 /limited
         as client 200 /other
         [ "$(call /limited -H 'Accept: application/json')" = '{"error":"too many requests"}' ]
-        metric_is server 'outrider_requests_refused_total{by="ratelimit"}' 2
+        wait_until 3 metric_is server 'outrider_requests_refused_total{by="ratelimit"}' 2
         stop_sidecar server
         STARTED=(service)
         rm server.ended

@@ -46,7 +46,7 @@ body = not so fast"
     as client 409 /pay
     not reached 'GET /pay' || [ "$(grep -c 'GET /pay' service.out)" = 2 ]
     access | grep '"status":409' | tail -n 1 | grep -q '"sequence":"checkout","step":"pay"'
-    metric_is server 'outrider_requests_refused_total{by="sequence"}' 6
+    wait_until 3 metric_is server 'outrider_requests_refused_total{by="sequence"}' 6
     metric_is server 'outrider_sequence_matched_total{sequence="checkout"}' 6
     metric_is server 'outrider_sequence_acted_total{sequence="checkout"}' 6
     metric_at_least server 'outrider_sequence_evaluated_total{sequence="checkout"}' 12
@@ -102,7 +102,7 @@ duration = 60s"
     wait_for_log server '"event":"quarantine".*"quarantine":"strange"'
     as client 403 /
     as client2 200 /
-    metric_is server 'outrider_sequence_acted_total{sequence="told"}' 2
+    wait_until 3 metric_is server 'outrider_sequence_acted_total{sequence="told"}' 2
     metric_is server 'outrider_requests_refused_total{by="sequence"}' 0
 }
 
