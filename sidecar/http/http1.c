@@ -131,7 +131,7 @@ static size_t down(struct http1_conn *c, const char *data, size_t size, const st
 /* Bytes from the service that answer no request: whatever they are, they must not answer the next one. */
 static void stray(struct http1_conn *c, const struct http1_sink *sink)
 {
-    static const char why[] = "the service sent what answers no request";
+    static const char why[] = "the upstream server sent what answers no request";
     if (c->open && !c->answered) { /* its response is complete, the request is not */
         cut(c, HTTP1_BROKEN_UP, HTTP1_CLOSE, why, sink);
         return;
@@ -265,7 +265,7 @@ static bool service_ended(struct http1_conn *c, const struct http1_sink *sink)
     if (c->open && !c->answered) {
         if (!c->response_done)
             return false;
-        cut(c, HTTP1_LOST_UP, HTTP1_CLOSE, "the service did not wait for the whole request", sink);
+        cut(c, HTTP1_LOST_UP, HTTP1_CLOSE, "the upstream server did not wait for the whole request", sink);
     } else if (!sink->calls->service_done) {
         c->last = true;
         if (!c->open)
@@ -297,7 +297,8 @@ enum http1_result http1_eof(struct http1_conn *c, enum http1_side side, const st
         http1_response_done(c, sink);
         return settle(c, sink);
     }
-    return http1_service_lost(c, 502, "the service closed the connection before it responded\n", sink);
+    return http1_service_lost(c, 502, "the upstream server closed the connection before it responded\n",
+                              sink);
 }
 
 enum http1_result http1_service_lost(struct http1_conn *c, int status, const char *message,
@@ -306,10 +307,11 @@ enum http1_result http1_service_lost(struct http1_conn *c, int status, const cha
     if (c->result != HTTP1_MORE || service_ended(c, sink))
         return settle(c, sink);
     if (c->response_begun) {
-        cut(c, HTTP1_LOST_UP, HTTP1_ABORT, "the service went away in mid-response", sink);
+        cut(c, HTTP1_LOST_UP, HTTP1_ABORT, "the upstream server went away in mid-response", sink);
         return settle(c, sink);
     }
-    const char *why = status == 504 ? "the service did not respond in time" : "the service was lost";
+    const char *why =
+        status == 504 ? "the upstream server did not respond in time" : "the upstream server was lost";
     struct http1_verdict verdict = {.status = status, .message = {message, strlen(message)}};
     c->last =
         c->closing || c->draining || c->in[HTTP1_DOWN].reading != HTTP1_AT_DONE || !sink->calls->service_done;
@@ -354,7 +356,7 @@ enum http1_result http1_timeout(struct http1_conn *c, const struct http1_sink *s
     case HTTP1_WAIT:
         if (sink->calls->service_done) /* a response that comes later must not answer the next request */
             sink->calls->service_done(sink->ctx);
-        return http1_service_lost(c, 504, "the service did not respond in time\n", sink);
+        return http1_service_lost(c, 504, "the upstream server did not respond in time\n", sink);
     case HTTP1_RESPONSE: cut(c, HTTP1_LOST_UP, HTTP1_ABORT, "the response took too long", sink); break;
     case HTTP1_TUNNEL: cut(c, HTTP1_COMPLETE, HTTP1_ABORT, "the tunnel was idle for too long", sink); break;
     case HTTP1_ENDED: break;

@@ -266,7 +266,7 @@ void http1_refuse(struct http1_conn *c, enum http1_outcome outcome, int status, 
     c->why_side = outcome == HTTP1_BROKEN_UP ? HTTP1_UP : HTTP1_DOWN;
     if (!c->response_begun) {
         /* what a service did wrong is not for the caller's eyes */
-        const char *told = outcome == HTTP1_BROKEN_UP ? "the service's response is malformed" : why;
+        const char *told = outcome == HTTP1_BROKEN_UP ? "the upstream server's response is malformed" : why;
         int n = snprintf(text, sizeof(text), "%s: %s\n", http1_reason(status), told);
         struct http1_verdict verdict = {
             .status = status, .message = {text, n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1}};

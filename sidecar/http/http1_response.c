@@ -120,7 +120,7 @@ void http1_response_done(struct http1_conn *c, const struct http1_sink *sink)
     if (over)
         http1_request_end(c, HTTP1_COMPLETE, "", sink);
     else if (!c->service_keeps)
-        http1_request_end(c, HTTP1_LOST_UP, "the service did not wait for the whole request", sink);
+        http1_request_end(c, HTTP1_LOST_UP, "the upstream server did not wait for the whole request", sink);
     if (!c->open && (c->last || c->draining)) {
         http1_finish(c, HTTP1_CLOSE);
         return;

@@ -177,7 +177,8 @@ bool http2_fail(struct http2_conn *c, enum http2_side side, uint32_t code, const
     if (side == HTTP2_UP) {
         http2_goaway(c, HTTP2_UP, 0, code, (const uint8_t *)text, strlen(text));
         lose_all(c, 502,
-                 code == HTTP2_INTERNAL_ERROR ? "out of memory" : "the service broke the HTTP/2 protocol",
+                 code == HTTP2_INTERNAL_ERROR ? "out of memory"
+                                              : "the upstream server broke the HTTP/2 protocol",
                  HTTP2_BROKEN_UP, HTTP2_BROKEN_UP);
         return false;
     }
@@ -230,7 +231,7 @@ enum http2_result http2_feed(struct http2_conn *c, enum http2_side side, const u
 enum http2_result http2_eof(struct http2_conn *c, enum http2_side side, const struct http2_sink *sink)
 {
     if (side == HTTP2_UP)
-        return http2_service_lost(c, 502, "the service closed the connection", sink);
+        return http2_service_lost(c, 502, "the upstream server closed the connection", sink);
     if (c->dead)
         return HTTP2_CLOSE;
     http2_enter(c, sink);
@@ -256,7 +257,7 @@ enum http2_result http2_service_lost(struct http2_conn *c, int status, const cha
         (void)!http2_own_settings(c);
         return http2_leave(c);
     }
-    die(c, HTTP2_UP, HTTP2_NO_ERROR, "the service is gone");
+    die(c, HTTP2_UP, HTTP2_NO_ERROR, "the upstream server is gone");
     lose_all(c, status, message, HTTP2_ANSWERED, HTTP2_RESET_UP);
     return http2_leave(c);
 }

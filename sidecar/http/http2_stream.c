@@ -171,7 +171,7 @@ bool http2_stream_broken(struct http2_conn *c, struct http2_stream *st, enum htt
     const struct http2_answer answer = {
         .status = 502,
         .grpc_status = http2_grpc_status(502),
-        .message = HTTP_STR("the service broke the HTTP/2 protocol"),
+        .message = HTTP_STR("the upstream server broke the HTTP/2 protocol"),
     };
     if (st->responded)
         http2_reset(c, HTTP2_DOWN, st->id, HTTP2_INTERNAL_ERROR);

@@ -149,7 +149,7 @@ static void sweep(struct http2_conn *c, struct http2_stream *st, void *arg)
         down = after(later(st->moved_ms, later(t->readable_ms[HTTP2_DOWN], c->peer[HTTP2_UP].opened_ms)),
                      t->request_ms);
     if (late(up, now))
-        give_up(c, st, 504, HTTP_STR("the service does not answer"));
+        give_up(c, st, 504, HTTP_STR("the upstream server does not answer"));
     else if (late(down, now))
         give_up(c, st, 408, HTTP_STR("the request did not come in time"));
     else

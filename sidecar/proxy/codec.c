@@ -278,7 +278,7 @@ static void settle(struct codec *c, enum result result)
         if (result == CLOSE)
             relay_close(s);
         else
-            relay_abort(s, UP, SESSION_END_TRUNCATED, "the service did not finish its answer");
+            relay_abort(s, UP, SESSION_END_TRUNCATED, "the upstream server did not finish its answer");
         return;
     }
     want_service(c);

@@ -473,7 +473,7 @@ void session_shake_failed(struct session *s, const char *why, int status, const 
 {
     tally_handshake_failed(s, status == 504 ? SESSION_END_TIMEOUT : SESSION_END_REFUSED, why);
     report_service(s, why);
-    relay_lose_service(s, status, told ? told : "the TLS handshake with the service failed");
+    relay_lose_service(s, status, told ? told : "the TLS handshake with the upstream server failed");
 }
 
 /* The handshake is over, well or not: the requests that wait go on, or are told. */
@@ -492,7 +492,7 @@ static void shaken(struct session *s, enum tls_result result)
         ok = false;
         alert = TLS_ALERT_NO_APPLICATION_PROTOCOL;
         if (s->codec->kind == CODEC_HTTP2)
-            told = "the peer does not speak HTTP/2";
+            told = "the upstream server does not speak HTTP/2";
         (void)snprintf(why, sizeof why, "the peer chose %s by ALPN, which the request is not",
                        info.alpn ? info.alpn : "nothing");
     }
@@ -544,7 +544,7 @@ static void start_shaking(struct session *s)
     uint64_t now = uv_now(&w->loop);
     w->tls.in_size = 0;
     if (ctx == NULL) { /* since a reload */
-        relay_lose_service(s, 502, "the service is no longer reached by TLS");
+        relay_lose_service(s, 502, "the upstream server is no longer reached by TLS");
         return;
     }
     renew_service(s, tls_stream_new(ctx, &w->tls, NULL), now, false);
@@ -585,13 +585,13 @@ static void unreachable(struct session *s, const char *error)
     report_service(s, error);
     switch (dial_fault(error)) {
     case DIAL_TIMED_OUT:
-        codec_service_lost(s->codec, 504, "the service did not accept the connection in time");
+        codec_service_lost(s->codec, 504, "the upstream server did not accept the connection in time");
         break;
     case DIAL_NO_NAME:
-        codec_service_lost(s->codec, 503, "the name of the service cannot be looked up");
+        codec_service_lost(s->codec, 503, "the name of the upstream server cannot be looked up");
         break;
-    case DIAL_REFUSED: codec_service_lost(s->codec, 502, "the service refused the connection"); break;
-    case DIAL_OTHER: codec_service_lost(s->codec, 502, "the service cannot be reached"); break;
+    case DIAL_REFUSED: codec_service_lost(s->codec, 502, "the upstream server refused the connection"); break;
+    case DIAL_OTHER: codec_service_lost(s->codec, 502, "the upstream server cannot be reached"); break;
     }
 }
 

@@ -142,7 +142,7 @@ void relay_lose_service(struct session *s, int status, const char *message)
 static void lose(struct session *s, enum session_side lost, enum session_end end, const char *why)
 {
     if (s->codec && lost == UP) {
-        relay_lose_service(s, 502, "the service ended the connection");
+        relay_lose_service(s, 502, "the upstream server ended the connection");
         return;
     }
     relay_abort(s, lost, end, why);

@@ -118,7 +118,7 @@ void session_timer(struct wheel_entry *entry)
     case SESSION_RELAY:
         if (s->leg[UP].shaking && s->shake_due != 0 && now >= s->shake_due) {
             session_shake_failed(s, "handshake timed out", 504,
-                                 "the TLS handshake with the service timed out");
+                                 "the TLS handshake with the upstream server timed out");
             break;
         }
         if (s->codec && !s->condemned && codec_due(s, now))

@@ -205,7 +205,7 @@ static void judge_service(struct session *s)
     tls_stream_alert(leg->tls, alert, why);
     session_flush_tls(s, UP);
     if (s->state == SESSION_RELAY)
-        relay_lose_service(s, 502, "the service is no longer trusted");
+        relay_lose_service(s, 502, "the upstream server is no longer trusted");
 }
 
 bool session_judge_new(struct session *s)

@@ -161,12 +161,12 @@ little_memory() {
     ended hanging
     ended reading
     cat hanging.out reading.out
-    [[ $(cat hanging.out) == "Hang UNAVAILABLE the service closed the connection"* ]]
+    [[ $(cat hanging.out) == "Hang UNAVAILABLE the upstream server closed the connection"* ]]
     [[ $(tail -n 1 reading.out) =~ ^Down\ (INTERNAL|UNAVAILABLE)\  ]]
     run grpc Echo Echo
     echo "$output"
-    [ "$output" = "Echo UNAVAILABLE the service refused the connection 
-Echo UNAVAILABLE the service refused the connection " ]
+    [ "$output" = "Echo UNAVAILABLE the upstream server refused the connection 
+Echo UNAVAILABLE the upstream server refused the connection " ]
     STARTED=(server client)
     grpc_service
     run grpc Echo
@@ -174,7 +174,7 @@ Echo UNAVAILABLE the service refused the connection " ]
     # And where the other sidecar is away.
     stop_sidecar server
     run grpc Echo
-    [ "$output" = "Echo UNAVAILABLE the service refused the connection " ]
+    [ "$output" = "Echo UNAVAILABLE the upstream server refused the connection " ]
 }
 
 @test "SIGTERM: the open stream comes to its end, and the drain with it" {

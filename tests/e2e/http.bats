@@ -250,7 +250,7 @@ not_listening() { ! listening "$1"; }
     start_sidecar server
     run call / -w '%{http_code}'
     echo "$output"
-    [[ $output == *"service"*502 ]]
+    [[ $output == *"upstream server"*502 ]]
     spawn caller "$PYTHON" "$BATS_TEST_DIRNAME/http_client.py" hold "$IN" --fifo fifo
     echo 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n' >fifo
     wait_until 5 grep -q ' 502 ' caller.out
@@ -265,7 +265,7 @@ not_listening() { ! listening "$1"; }
     house_config 'connect_timeout = 400ms'
     start_sidecar server
     run call / -H 'Accept: application/json' -w '%{http_code} %{content_type}'
-    [ "$output" = '{"error":"the service refused the connection"}
+    [ "$output" = '{"error":"the upstream server refused the connection"}
 502 application/json' ]
     spawn full "$PYTHON" -c "
 import socket, time
@@ -280,20 +280,20 @@ print('ready', flush=True)
 time.sleep(60)"
     wait_until 5 grep -q ready full.out
     run call / -w '%{http_code} %{content_type}'
-    [ "$output" = 'the service did not accept the connection in time
+    [ "$output" = 'the upstream server did not accept the connection in time
 504 text/plain; charset=utf-8' ]
     run call / -H 'Accept: text/html, application/json' -w '%{http_code} %{content_type}'
-    [ "$output" = '{"error":"the service did not accept the connection in time"}
+    [ "$output" = '{"error":"the upstream server did not accept the connection in time"}
 504 application/json' ]
     wait_for_log server '"event":"upstream","message":"connect to .*timed out'
     stop full
     http_service "$SERVICE"
     run call /die -X POST -H 'Accept: application/json' -w '%{http_code}'
-    [ "$output" = '{"error":"the service closed the connection before it responded"}
+    [ "$output" = '{"error":"the upstream server closed the connection before it responded"}
 502' ]
     reconfigure 'response_timeout = 200ms'
     run call /slow?3000 -H 'Accept: application/json' -w '%{http_code}'
-    [ "$output" = '{"error":"the service did not respond in time"}
+    [ "$output" = '{"error":"the upstream server did not respond in time"}
 504' ]
 }
 

@@ -131,11 +131,11 @@ hostnames = partners.example.com"
     # nghttp sends its request along with the preface, curl a moment later, and both are told on their stream.
     run nghttp -v --cert="$PKI/client.crt" --key="$PKI/client.key" "https://127.0.0.1:$IN/hello"
     echo "$output"
-    [[ $output == *":status: 502"*"the service refused the connection"* ]]
+    [[ $output == *":status: 502"*"the upstream server refused the connection"* ]]
     for _ in 1 2 3 4 5; do
         run call /hello --http2 -w '%{http_version} %{http_code}'
         echo "$output"
-        [[ $output == "the service refused the connection"*"2 502" ]]
+        [[ $output == "the upstream server refused the connection"*"2 502" ]]
     done
     nghttpd_service
     run call /hello --http2 -w '%{http_version} %{http_code}'
@@ -207,7 +207,7 @@ response_timeout = 3s'
     wait_until 5 goaway block 01
     run grpc Hang Echo
     echo "$output"
-    [[ $output == *"Hang UNAVAILABLE the service does not answer"*"Echo OK same"* ]]
+    [[ $output == *"Hang UNAVAILABLE the upstream server does not answer"*"Echo OK same"* ]]
     wait_until 3 grep -q cancelled service.out
     stop service
     nghttpd_service --echo-upload
@@ -295,7 +295,7 @@ Echo OK" ]
     for _ in 1 2 3; do
         run grpc Echo
         echo "$output"
-        [ "$output" = "Echo UNAVAILABLE the service refused the connection" ]
+        [ "$output" = "Echo UNAVAILABLE the upstream server refused the connection" ]
     done
     grpc_service
     run grpc Echo

@@ -93,7 +93,7 @@ told() {
     spawn peer socat -u "OPENSSL-LISTEN:$PEER,fork,reuseaddr,bind=127.0.0.1,cert=$PKI/server.crt,key=$PKI/server.key,cafile=$PKI/ca.crt" STDOUT
     wait_until 5 listening "$PEER"
     outbound
-    told 'the peer does not speak HTTP/2'
+    told 'the upstream server does not speak HTTP/2'
     wait_for_log client '"event":"upstream","message":"the peer chose nothing by ALPN, which the request is not"'
     # HTTP/1.1 is none of that.
     printf 'GET /one HTTP/1.1\r\nHost: a\r\n\r\n' | timeout 5 socat -t 2 - "TCP:127.0.0.1:$OUT" || true
@@ -105,21 +105,21 @@ told() {
     rm client.ended
     openssl_peer server -alpn http/1.1
     outbound
-    told 'the TLS handshake with the service failed'
+    told 'the TLS handshake with the upstream server failed'
     wait_for_log client 'no_application_protocol'
 }
 
 @test "a peer that is away, or not to be trusted: 502, and UNAVAILABLE for gRPC" {
     ports PEER
     outbound
-    told 'the service refused the connection'
+    told 'the upstream server refused the connection'
     wait_for_log client '"event":"upstream","message":"connect to .*connection refused"'
     openssl_peer stranger -alpn h2
     stop_sidecar client
     STARTED=(peer)
     rm client.ended
     outbound
-    told 'the TLS handshake with the service failed'
+    told 'the TLS handshake with the upstream server failed'
     wait_for_log client '"event":"upstream","message":"issuer not trusted'
     wait_until 3 grep -q 'alert unknown ca' peer.log
     metric_is client 'outrider_connections_open{direction="outbound"}' 0

@@ -230,7 +230,7 @@ allow_san = spiffe://cluster.local/ns/shop/sa/server"
     [ "$(code /k)" = 502 ]
     echo 'GET /b HTTP/1.1\r\nHost: x\r\n\r\n' >fifo
     wait_until 5 grep -q '502 Bad Gateway' caller.out
-    grep -q 'TLS handshake with the service failed' caller.out
+    grep -q 'TLS handshake with the upstream server failed' caller.out
     cp "$PKI/ca.crt" credentials/ca.crt
     wait_until 5 served
     echo 'GET /c HTTP/1.1\r\nHost: x\r\n\r\n' >fifo
@@ -322,10 +322,10 @@ CNF
     ports PEER
     outbound 'connect_timeout = 500ms'
     run get_local /k -w '%{http_code} %{content_type}'
-    [ "$output" = "the service refused the connection
+    [ "$output" = "the upstream server refused the connection
 502 text/plain; charset=utf-8" ]
     run get_local /k -H 'Accept: application/json' -w '%{http_code} %{content_type}'
-    [ "$output" = '{"error":"the service refused the connection"}
+    [ "$output" = '{"error":"the upstream server refused the connection"}
 502 application/json' ]
     wait_for_log client 'connection refused'
     # A listening socket whose queue is full: connections to it hang.
@@ -342,20 +342,20 @@ print('ready', flush=True)
 time.sleep(60)"
     wait_until 5 grep -q ready full.out
     run get_local /k -H 'Accept: application/json' -w '%{http_code}'
-    [ "$output" = '{"error":"the service did not accept the connection in time"}
+    [ "$output" = '{"error":"the upstream server did not accept the connection in time"}
 504' ]
     stop full
     # Nobody there knows TLS; the wrong certificate; a peer that says nothing.
     http_service "$PEER" plain
     run get_local /k -w '%{http_code}'
-    [ "$output" = "the TLS handshake with the service failed
+    [ "$output" = "the TLS handshake with the upstream server failed
 502" ]
     stop plain
     wait_until 5 not listening "$PEER"
     spawn wrong "$PYTHON" "$BATS_TEST_DIRNAME/http_service.py" "$PEER" wrongsan
     wait_until 5 listening "$PEER"
     run get_local /k -w '%{http_code}'
-    [ "$output" = "the TLS handshake with the service failed
+    [ "$output" = "the TLS handshake with the upstream server failed
 502" ]
     wait_for_log client 'elsewhere.test'
     stop_client
@@ -367,14 +367,14 @@ time.sleep(60)"
     wait_until 5 listening "$SILENT"
     PEER=$SILENT TLS='handshake_timeout = 500ms' outbound
     run get_local /k -w '%{http_code}'
-    [ "$output" = "the TLS handshake with the service timed out
+    [ "$output" = "the TLS handshake with the upstream server timed out
 504" ]
     stop_client
     outbound_config
     sed -i 's/^connect = .*/connect = nowhere.invalid:443/' client.conf
     start_sidecar client
     run get_local /k -w '%{http_code}'
-    [ "$output" = "the name of the service cannot be looked up
+    [ "$output" = "the name of the upstream server cannot be looked up
 503" ]
 }
 

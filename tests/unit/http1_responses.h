@@ -22,7 +22,7 @@ struct answer {
     bool eof; /* the service's transport ends behind it */
     enum after after;
     enum http1_outcome outcome;
-    const char *client; /* NULL: 502 with "the service's response is malformed" */
+    const char *client; /* NULL: 502 with "the upstream server's response is malformed" */
     const char *why;
 };
 

@@ -30,8 +30,8 @@ static void table(void **state)
 {
     (void)state;
     static const char malformed[] = "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                                    "Content-Length: 49\r\nConnection: close\r\n\r\n"
-                                    "Bad Gateway: the service's response is malformed\n";
+                                    "Content-Length: 57\r\nConnection: close\r\n\r\n"
+                                    "Bad Gateway: the upstream server's response is malformed\n";
     for (size_t i = 0; i < ANSWER_COUNT; i++) {
         const struct answer *a = &answers[i];
         struct drive d;

@@ -311,7 +311,7 @@ static void answers_what_exceeds_limits(void **state)
     wire_headers(w, HTTP2_UP, 9, false, ":status=200|a=b|a=b|a=b|a=b|a=b|a=b|a=b|a=b|a=b|a=b");
     assert_string_equal(wire_log(w, HTTP2_DOWN),
                         "HEADERS 9 END :status=200 content-type=application/grpc grpc-status=14 "
-                        "grpc-message=the service broke the HTTP/2 protocol\n");
+                        "grpc-message=the upstream server broke the HTTP/2 protocol\n");
     wire_free(w);
 }
 
@@ -446,7 +446,7 @@ static void softens_the_services_last_words(void **state)
     assert_int_equal(http2_eof(w->conn, HTTP2_UP, &w->sink), HTTP2_CLOSE);
     assert_string_equal(wire_log(w, HTTP2_DOWN),
                         "GOAWAY 1 0 \nHEADERS 1 END :status=200 content-type=application/grpc grpc-status=14 "
-                        "grpc-message=the service closed the connection\n");
+                        "grpc-message=the upstream server closed the connection\n");
     wire_free(w);
 }
 
@@ -612,7 +612,7 @@ static void a_broken_service_is_a_502(void **state)
     assert_string_equal(wire_log(w, HTTP2_UP), "GOAWAY 0 1 WINDOW_UPDATE of nothing\n");
     assert_string_equal(wire_log(w, HTTP2_DOWN),
                         "GOAWAY 3 0 \nHEADERS 1 END :status=200 content-type=application/grpc grpc-status=14 "
-                        "grpc-message=the service broke the HTTP/2 protocol\nRST_STREAM 3 2\n");
+                        "grpc-message=the upstream server broke the HTTP/2 protocol\nRST_STREAM 3 2\n");
     assert_string_equal(wire_ends(w), "1 broken-up code=0 status=200 grpc=14 up=0 down=0 user=8\n"
                                       "3 broken-up code=2 status=200 grpc=-1 up=0 down=0 user=10\n");
     wire_free(w);
