@@ -88,6 +88,15 @@ static void long_lengths(void **state)
         assert_false(der_take(&in, DER_OCTET_STRING, &content));
         free(memory);
     }
+    /* As many octets as 82 00 80 says are there: only the zero is wrong. */
+    uint8_t *zero = calloc(1, 4 + 128);
+    memcpy(zero, "\x04\x82\x00\x80", 4);
+    struct der in = der_from(zero, 4 + 128), content;
+    assert_false(der_take(&in, DER_OCTET_STRING, &content));
+    zero[1] = 0x81;
+    zero[2] = 0x81;
+    assert_true(der_take(&in, DER_OCTET_STRING, &content));
+    free(zero);
 }
 
 static void optional_elements(void **state)

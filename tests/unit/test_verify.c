@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "pki.h"
+#include "certrotate/der_write.h"
 #include "certrotate/verify.h"
 
 static const char *verify(const char *issuer, const char *cert)
@@ -176,6 +177,98 @@ static void odd_algorithms(void **state)
     assert_false(weak);
 }
 
+/* An RSA key as it should not be: an exponent of E_SIZE octets in place of its own. */
+static const char *with_exponent(const char *e, size_t e_size)
+{
+    const struct x509 *leaf = pki_cert("leaf_by_rsa");
+    struct x509 issuer = *pki_cert("root_rsa");
+    struct der in = der_from_slice(issuer.public_key), key;
+    struct x509_slice n;
+    bool negative;
+    struct der_out out = {0};
+    assert_true(der_take(&in, DER_SEQUENCE, &key) && der_integer(&key, &n, &negative));
+    size_t begun = der_begin(&out, DER_SEQUENCE);
+    der_put_integer(&out, n);
+    der_put_integer(&out, (struct x509_slice){(const uint8_t *)e, e_size});
+    der_end(&out, begun);
+    issuer.public_key = der_out_slice(&out);
+    const char *wrong = x509_verify(&issuer, leaf->tbs, leaf->signature_algorithm, leaf->signature);
+    der_out_free(&out);
+    return wrong;
+}
+
+static void odd_rsa_keys(void **state)
+{
+    (void)state;
+    static const char bad[] = "the RSA key has a bad exponent";
+    assert_null(with_exponent("\1\0\1", 3));
+    assert_string_equal(with_exponent("\1", 1), bad); /* whatever is signed is its own signature */
+    assert_string_equal(with_exponent("\2", 1), bad);
+    assert_string_equal(with_exponent("\1\0\0", 3), bad);
+    assert_string_equal(with_exponent("\1\0\0\0\0\0\0\0\1", 9), bad);
+    assert_string_not_equal(with_exponent("\3", 1), bad);
+    const struct x509 *leaf = pki_cert("leaf_by_rsa");
+    struct x509 issuer = *pki_cert("root_rsa");
+    issuer.key_bits = 4104;
+    assert_non_null(strstr(x509_verify(&issuer, leaf->tbs, leaf->signature_algorithm, leaf->signature),
+                           "larger than the 4096 bits"));
+    pki_free_all();
+}
+
+/* RSASSA-PSS-params with these two hashes (last octets of 2.16.840.1.101.3.4.2.x; 0: left out) and trailer.
+ */
+static const char *pss(uint8_t hash, uint8_t mgf_hash, unsigned trailer, bool *weak)
+{
+    uint8_t oid[] = {0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, hash};
+    struct der_out out = {0};
+    size_t all = der_begin(&out, DER_SEQUENCE);
+    der_put(&out, DER_OID, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 9);
+    size_t params = der_begin(&out, DER_SEQUENCE);
+    if (hash) {
+        size_t explicit = der_begin(&out, DER_CONTEXT_CONS(0)), inner = der_begin(&out, DER_SEQUENCE);
+        der_put(&out, DER_OID, oid, sizeof oid);
+        der_end(&out, inner);
+        der_end(&out, explicit);
+    }
+    if (mgf_hash) {
+        oid[8] = mgf_hash;
+        size_t explicit = der_begin(&out, DER_CONTEXT_CONS(1)), mgf = der_begin(&out, DER_SEQUENCE);
+        der_put(&out, DER_OID, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08", 9);
+        size_t inner = der_begin(&out, DER_SEQUENCE);
+        der_put(&out, DER_OID, oid, sizeof oid);
+        der_end(&out, inner);
+        der_end(&out, mgf);
+        der_end(&out, explicit);
+    }
+    size_t number = der_begin(&out, DER_CONTEXT_CONS(2));
+    der_put_uint(&out, 32);
+    der_end(&out, number);
+    number = der_begin(&out, DER_CONTEXT_CONS(3));
+    der_put_uint(&out, trailer);
+    der_end(&out, number);
+    der_end(&out, params);
+    der_end(&out, all);
+    const char *wrong = x509_verify_algorithm(der_out_slice(&out), weak);
+    der_out_free(&out);
+    return wrong;
+}
+
+static void odd_pss_parameters(void **state)
+{
+    (void)state;
+    bool weak;
+    assert_null(pss(1, 1, 1, &weak));
+    assert_null(pss(2, 2, 1, &weak));
+    assert_string_equal(pss(1, 2, 1, &weak), "RSA-PSS with hashes that are not supported");
+    assert_false(weak);
+    assert_string_equal(pss(4, 4, 1, &weak), "RSA-PSS with hashes that are not supported"); /* SHA-224 */
+    assert_string_equal(pss(1, 0, 1, &weak), "RSA-PSS with the weak hash SHA-1");
+    assert_true(weak);
+    assert_string_equal(pss(0, 1, 1, &weak), "RSA-PSS with the weak hash SHA-1");
+    assert_string_equal(pss(1, 1, 0, &weak), "malformed RSA-PSS parameters");
+    assert_string_equal(pss(1, 1, 2, &weak), "malformed RSA-PSS parameters");
+}
+
 /* Two steps give what one gives. */
 static void digest_first(void **state)
 {
@@ -249,10 +342,16 @@ static void keys_do_not_match(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_signatures),   cmocka_unit_test(wrong_issuer),
-        cmocka_unit_test(damaged),           cmocka_unit_test(other_encodings),
-        cmocka_unit_test(weak_hashes),       cmocka_unit_test(odd_algorithms),
-        cmocka_unit_test(digest_first),      cmocka_unit_test(keys_match),
+        cmocka_unit_test(good_signatures),
+        cmocka_unit_test(wrong_issuer),
+        cmocka_unit_test(damaged),
+        cmocka_unit_test(other_encodings),
+        cmocka_unit_test(weak_hashes),
+        cmocka_unit_test(odd_algorithms),
+        cmocka_unit_test(digest_first),
+        cmocka_unit_test(odd_rsa_keys),
+        cmocka_unit_test(odd_pss_parameters),
+        cmocka_unit_test(keys_match),
         cmocka_unit_test(keys_do_not_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
