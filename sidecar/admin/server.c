@@ -115,17 +115,13 @@ static void moved(struct visit *v)
 
 /* --- the end --- */
 
-static void on_io_closed(uv_handle_t *handle)
-{
-    struct server *s = (struct server *)(void *)((char *)handle->data - offsetof(struct server, io));
-    http1_scratch_free(s->scratch);
-    free(s);
-}
-
 static void free_if_done(struct server *s)
 {
-    if (s->stopped && s->count == 0)
-        endpoint_io_close(&s->io, on_io_closed);
+    if (!s->stopped || s->count != 0)
+        return;
+    endpoint_io_free(&s->io);
+    http1_scratch_free(s->scratch);
+    free(s);
 }
 
 static void handle_closed(struct visit *v)
@@ -670,7 +666,7 @@ struct server *server_start(uv_loop_t *loop, const struct server_routes *routes,
     s->limits.store = 2 * ENDPOINT_BUFFER; /* what one read may bring */
     s->limits.discard = 0;
     s->scratch = http1_scratch_new(&s->limits);
-    if (s->scratch == NULL || endpoint_io_init(&s->io, loop) != 0) {
+    if (s->scratch == NULL || !endpoint_io_init(&s->io)) {
         http1_scratch_free(s->scratch);
         free(s);
         return NULL;

@@ -20,40 +20,15 @@ struct endpoint_write {
     uint8_t data[];
 };
 
+/* After a full read libuv would read on, 32 times. Given no room it goes on to the other handles, and tells
+ * of what waits here with the loop's next turn. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    const struct endpoint *ep = handle->data;
+    struct endpoint *ep = handle->data;
     (void)suggested;
-    buf->base = (char *)ep->io->buffer;
-    buf->len = ENDPOINT_BUFFER;
-}
-
-static void wait_remove(struct endpoint *ep)
-{
-    if (ep->wait_prev == NULL)
-        return;
-    *ep->wait_prev = ep->wait_next;
-    if (ep->wait_next)
-        ep->wait_next->wait_prev = ep->wait_prev;
-    ep->wait_prev = NULL;
-    ep->wait_next = NULL;
-}
-
-static void on_turn(uv_idle_t *turn);
-
-/* Gives the other endpoints their turn: reading goes on with the loop's next round. */
-static void wait_add(struct endpoint *ep)
-{
-    struct endpoint_io *io = ep->io;
-    if (ep->wait_prev)
-        return;
-    if (io->waiting == NULL)
-        (void)uv_idle_start(&io->turn, on_turn);
-    ep->wait_next = io->waiting;
-    if (ep->wait_next)
-        ep->wait_next->wait_prev = &ep->wait_next;
-    io->waiting = ep;
-    ep->wait_prev = &io->waiting;
+    buf->base = ep->had_turn ? NULL : (char *)ep->io->buffer;
+    buf->len = ep->had_turn ? 0 : ENDPOINT_BUFFER;
+    ep->had_turn = false;
 }
 
 /*
@@ -76,21 +51,15 @@ static int hidden_error(const struct endpoint *ep)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct endpoint *ep = stream->data;
-    if (n == 0)
+    if (n == 0 || n == UV_ENOBUFS)
         return;
     if (n > 0) {
-        if (n < (ssize_t)buf->len) {
-            ep->full_reads = 0;
-        } else if (++ep->full_reads >= ENDPOINT_READS) {
-            (void)uv_read_stop(stream);
-            wait_add(ep);
-        }
+        ep->had_turn = n == ENDPOINT_BUFFER;
         ep->calls->data(ep, (const uint8_t *)buf->base, (size_t)n);
         return;
     }
     ep->reading = false;
     (void)uv_read_stop(stream);
-    wait_remove(ep);
     int err = n == UV_EOF ? hidden_error(ep) : (int)n;
     if (err == 0)
         ep->calls->end(ep);
@@ -98,36 +67,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         ep->calls->broken(ep, err);
 }
 
-static void on_turn(uv_idle_t *turn)
+bool endpoint_io_init(struct endpoint_io *io)
 {
-    struct endpoint_io *io = turn->data;
-    struct endpoint *ep = io->waiting;
-    io->waiting = NULL;
-    (void)uv_idle_stop(turn);
-    while (ep) {
-        struct endpoint *next = ep->wait_next;
-        ep->wait_prev = NULL;
-        ep->wait_next = NULL;
-        ep->full_reads = 0;
-        if (ep->reading)
-            (void)uv_read_start(&ep->uv.stream, on_alloc, on_read);
-        ep = next;
-    }
-}
-
-int endpoint_io_init(struct endpoint_io *io, uv_loop_t *loop)
-{
-    io->waiting = NULL;
     io->buffer = malloc(ENDPOINT_BUFFER);
-    if (io->buffer == NULL)
-        return UV_ENOMEM;
-    io->turn.data = io;
-    return uv_idle_init(loop, &io->turn);
+    return io->buffer != NULL;
 }
 
-void endpoint_io_close(struct endpoint_io *io, uv_close_cb closed)
+void endpoint_io_free(struct endpoint_io *io)
 {
-    uv_close((uv_handle_t *)&io->turn, closed);
     free(io->buffer);
     io->buffer = NULL;
 }
@@ -166,8 +113,7 @@ void endpoint_read_start(struct endpoint *ep)
     if (!ep->open || ep->reading)
         return;
     ep->reading = true;
-    if (ep->wait_prev == NULL)
-        (void)uv_read_start(&ep->uv.stream, on_alloc, on_read);
+    (void)uv_read_start(&ep->uv.stream, on_alloc, on_read);
 }
 
 void endpoint_read_stop(struct endpoint *ep)
@@ -277,7 +223,6 @@ void endpoint_close(struct endpoint *ep)
 {
     if (!ep->open)
         return;
-    wait_remove(ep);
     ep->open = false;
     ep->reading = false;
     uv_close(&ep->uv.handle, on_closed);
@@ -300,7 +245,6 @@ void endpoint_reset(struct endpoint *ep)
 {
     if (!ep->open)
         return;
-    wait_remove(ep);
     ep->open = false;
     ep->reading = false;
     if (ep->uv.handle.type != UV_TCP || uv_tcp_close_reset(&ep->uv.tcp, on_closed) != 0)

@@ -31,16 +31,11 @@ struct endpoint_calls {
     void (*closed)(struct endpoint *ep);
 };
 
-enum {
-    ENDPOINT_BUFFER = 128 * 1024, /* bytes of one read */
-    ENDPOINT_READS = 2,           /* full reads of one endpoint before the others get their turn */
-};
+enum { ENDPOINT_BUFFER = 256 * 1024 /* bytes of one read, and of one endpoint in a turn of the loop */ };
 
 /* What the endpoints of one loop share. */
 struct endpoint_io {
     uint8_t *buffer; /* ENDPOINT_BUFFER bytes */
-    uv_idle_t turn;  /* runs while some endpoint waits for its next turn to read */
-    struct endpoint *waiting;
 };
 
 struct endpoint {
@@ -52,20 +47,19 @@ struct endpoint {
     } uv;
     const struct endpoint_calls *calls;
     struct endpoint_io *io;
-    struct endpoint *wait_next, **wait_prev; /* in io->waiting */
     size_t queued;
     bool open;         /* between endpoint_open() and endpoint_close() */
     bool reading;      /* as the owner wants it */
     bool write_broken; /* a write failed: what is written goes nowhere; reading may still give data */
     bool shut_pending; /* FIN follows the queue */
     bool shut;         /* FIN was sent */
-    uint8_t full_reads;
+    bool had_turn;     /* the last read was full: the others come first */
 };
 
-/* Returns 0 or a negative UV_ error. */
-int endpoint_io_init(struct endpoint_io *io, uv_loop_t *loop);
-/* Frees the buffer; IO itself may go once CLOSED (may be NULL; handle->data is IO) was called by the loop. */
-void endpoint_io_close(struct endpoint_io *io, uv_close_cb closed);
+/* False: out of memory. */
+bool endpoint_io_init(struct endpoint_io *io) __attribute__((warn_unused_result));
+/* No endpoint reads any more. Of one that is all zero, too. */
+void endpoint_io_free(struct endpoint_io *io);
 
 /*
  * Takes over FD, a connected non-blocking TCP or UNIX stream socket, also when it fails (it is closed then).

@@ -360,9 +360,8 @@ bool proxy_admin_start(struct proxy *p, char error[SNAPSHOT_ERROR])
     const struct config_sidecar *s = &proxy_config(p)->sidecar;
     (void)snprintf(error, SNAPSHOT_ERROR, "out of memory");
     p->hub = gather_hub_new(&p->loop, p->workers, p->count);
-    if (p->hub == NULL || endpoint_io_init(&p->probe_io, &p->loop) != 0)
+    if (p->hub == NULL || !endpoint_io_init(&p->probe_io))
         return false;
-    p->probe_io_open = true;
     if (s->health.kind != CONFIG_ADDR_NONE) {
         p->health = server_start(&p->loop, &health_routes, p);
         if (p->health == NULL || !listen_on(p->health, &s->health, 0660, error))
@@ -385,6 +384,5 @@ void proxy_admin_stop(struct proxy *p)
     server_stop(p->health);
     server_stop(p->admin);
     gather_hub_stop(p->hub);
-    if (p->probe_io_open)
-        endpoint_io_close(&p->probe_io, NULL);
+    endpoint_io_free(&p->probe_io);
 }

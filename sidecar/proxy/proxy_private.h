@@ -40,10 +40,9 @@ struct proxy {
     struct server *health, *admin;
     struct gather_hub *hub;
     struct endpoint_io probe_io; /* of probes of the service */
-    bool probe_io_open;
-    unsigned scrapings;    /* requests for /metrics that wait for a service */
-    int64_t started_at;    /* seconds since 1970 */
-    struct notify *notify; /* of all that follows files */
+    unsigned scrapings;          /* requests for /metrics that wait for a service */
+    int64_t started_at;          /* seconds since 1970 */
+    struct notify *notify;       /* of all that follows files */
     struct watch *config_watch;
     uint64_t config_hash;
     struct watch *lists_watch; /* the files of [list NAME] */

@@ -396,7 +396,6 @@ static void end_everything(struct worker *w)
     uv_close((uv_handle_t *)&w->ask, NULL);
     uv_close((uv_handle_t *)&w->wake, NULL);
     stall_close(&w->stall);
-    endpoint_io_close(&w->endpoints, NULL);
     resolver_close(w->resolver);
 }
 
@@ -461,6 +460,7 @@ static void worker_free(struct worker *w)
     decide_free(w->decide);
     codec_shared_free(w->codec);
     tls_peers_free(w->peers);
+    endpoint_io_free(&w->endpoints);
     free(w->plain);
     free(w->tls.out);
     uv_mutex_destroy(&w->mutex);
@@ -484,8 +484,6 @@ static bool init_loop(struct worker *w, const char **cause)
         err = uv_idle_init(&w->loop, &w->ask);
     if (err == 0)
         err = stall_init(&w->stall, &w->loop);
-    if (err == 0)
-        err = endpoint_io_init(&w->endpoints, &w->loop);
     w->wake.data = w;
     w->timer.data = w;
     w->retry.data = w;
@@ -514,7 +512,7 @@ struct worker *worker_start(unsigned index, struct worker_shared *shared, char e
     w->peers = tls_peers_new(IDLE_PEERS);
     w->decide = decide_new();
     if (w->plain == NULL || w->tls.out == NULL || w->peers == NULL || w->decide == NULL ||
-        !init_loop(w, &cause))
+        !endpoint_io_init(&w->endpoints) || !init_loop(w, &cause))
         goto fail;
     wheel_init(&w->wheel, uv_now(&w->loop));
     w->beat = uv_hrtime() / 1000000;
