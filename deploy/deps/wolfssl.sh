@@ -108,7 +108,7 @@ jobs=$(nproc 2>/dev/null || echo 1)
         CFLAGS="-O2 -g1 -fPIC -fno-asynchronous-unwind-tables -fstack-protector-strong -ffunction-sections -fdata-sections $defines ${WOLFSSL_CFLAGS:-}"
     make -j"$jobs"
     make install-libLTLIBRARIES install-nobase_includeHEADERS DESTDIR="$work/out"
-    # Only sidecar/tls/alert.c needs the internal header: the alert that names the cause has no public call.
+    # Only sidecar/tls/alert.c and record.c need the internal header: what they do has no public call.
     cp wolfssl/internal.h "$work/out$prefix/include/wolfssl/"
 ) >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "wolfSSL did not build; the whole log is $log"; }
 

@@ -350,7 +350,7 @@ static void keep_decrypted(struct session *s)
     enum tls_result result = TLS_OK;
     while (result == TLS_OK) {
         size_t n = 0;
-        result = tls_stream_read(tls, w->plain, ENDPOINT_BUFFER, &n);
+        result = tls_stream_read(tls, w->plain, WORKER_PLAIN, &n);
         if (n != 0 && !keep_early(s, w->plain, n))
             return;
     }

@@ -78,7 +78,7 @@ static void on_data(struct endpoint *ep, const uint8_t *data, size_t size)
     w->tls.in = data;
     w->tls.in_size = size;
     w->tls.out_size = 0;
-    enum tls_result result = tls_stream_read(i->tls, w->plain, ENDPOINT_BUFFER, &n);
+    enum tls_result result = tls_stream_read(i->tls, w->plain, WORKER_PLAIN, &n);
     flush(i);
     w->tls.in_size = 0;
     if (result != TLS_WANT)

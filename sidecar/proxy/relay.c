@@ -323,11 +323,11 @@ void relay_decrypt(struct session *s, enum session_side side)
     /* What the codec does not want any more, it has had the leg closed for. */
     while (result == TLS_OK && s->state == SESSION_RELAY && s->leg[side].ep.open) {
         size_t n = 0;
-        result = tls_stream_read(tls, w->plain + filled, ENDPOINT_BUFFER - filled, &n);
+        result = tls_stream_read(tls, w->plain + filled, WORKER_PLAIN - filled, &n);
         filled += n;
         if (w->tls.out_size != 0)
             session_flush_tls(s, side);
-        if (filled != 0 && (result != TLS_OK || ENDPOINT_BUFFER - filled < TLS_RECORD_PLAIN_MAX)) {
+        if (filled != 0 && (result != TLS_OK || WORKER_PLAIN - filled < TLS_READ_ROOM)) {
             deliver(s, side, w->plain, filled);
             filled = 0;
         }

@@ -506,7 +506,7 @@ struct worker *worker_start(unsigned index, struct worker_shared *shared, char e
     w->log = shared->log;
     w->next_asked_last = &w->next_asked;
     (void)uv_mutex_init(&w->mutex);
-    w->plain = malloc(ENDPOINT_BUFFER);
+    w->plain = malloc(WORKER_PLAIN);
     w->tls.out_cap = tls_stream_out_bound(ENDPOINT_BUFFER) + TLS_IO_HANDSHAKE_ROOM;
     w->tls.out = malloc(w->tls.out_cap);
     w->peers = tls_peers_new(IDLE_PEERS);

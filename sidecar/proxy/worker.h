@@ -48,7 +48,11 @@ struct worker_socket {
     bool fresh; /* not listened on before: to be opened; else one of the sockets that the worker has */
 };
 
-enum { WORKER_SAID = 64 }; /* refusals that are told apart at once */
+enum {
+    WORKER_SAID = 64, /* refusals that are told apart at once */
+    WORKER_PLAIN =
+        ENDPOINT_BUFFER + TLS_RECORD_OVERHEAD_MAX, /* what one read may bring, decrypted, and room */
+};
 
 struct worker_listener {
     struct worker_listener *next;
@@ -79,7 +83,7 @@ struct worker {
 
     struct endpoint_io endpoints;
     struct tls_io tls;
-    uint8_t *plain; /* what was decrypted */
+    uint8_t *plain; /* what was decrypted; WORKER_PLAIN bytes */
     struct tls_peers *peers;
     struct codec_shared *codec; /* what HTTP needs; NULL until it is spoken */
     struct decide *decide;      /* working memory of the rules */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The only file that sees wolfSSL's internals (5.9.2). */
+/* Sees wolfSSL's internals (5.9.2); besides it only record.c does. */
 #include <wolfssl/options.h>
 #include <wolfssl/internal.h>
 
@@ -58,8 +58,9 @@ const uint8_t *tls_wolfssl_alpn_offered(const WOLFSSL *ssl, size_t *size)
 
 bool tls_wolfssl_between_records(const WOLFSSL *ssl)
 {
+    /* A header that has come is done with, and processReply beyond its 0. */
     return ssl->buffers.inputBuffer.length == ssl->buffers.inputBuffer.idx &&
-           ssl->buffers.clearOutputBuffer.length == 0;
+           ssl->options.processReply == 0 && ssl->buffers.clearOutputBuffer.length == 0;
 }
 
 bool tls_wolfssl_extended_master_secret(const WOLFSSL *ssl)

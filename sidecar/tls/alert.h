@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What wolfSSL has no public call for, and its errors in words. Private to this room: only alert.c sees
- * wolfSSL's internals.
+ * What wolfSSL has no public call for, and its errors in words. Private to this room: only alert.c and
+ * record.c see wolfSSL's internals.
  */
 #ifndef SIDECAR_TLS_ALERT_H
 #define SIDECAR_TLS_ALERT_H

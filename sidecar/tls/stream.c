@@ -13,6 +13,7 @@
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 #include "sidecar/tls/alert.h"
+#include "sidecar/tls/record.h"
 
 static const struct tls_verdict none_presented = {.status = TLS_NONE_PRESENTED,
                                                   .words = "no certificate presented"};
@@ -417,6 +418,11 @@ enum tls_result tls_stream_read(struct tls_stream *s, uint8_t *data, size_t cap,
         return TLS_FAILED;
     if (s->closed_by_peer)
         return TLS_CLOSED;
+    *size = tls_record_read(s->wolfssl, s->io, data, cap);
+    if (*size > 0)
+        return TLS_OK;
+    if (s->io->in_size == 0 && tls_wolfssl_between_records(s->wolfssl))
+        return TLS_WANT;
     int n = wolfSSL_read(s->wolfssl, data, cap > INT32_MAX ? INT32_MAX : (int)cap);
     if (s->ticket_came)
         tls_stream_keep_session(s);
@@ -461,8 +467,11 @@ enum tls_result tls_stream_write(struct tls_stream *s, const uint8_t *data, size
     assert(s->io->out_cap - s->io->out_size >= tls_stream_out_bound(size) && size <= INT32_MAX);
     if (size == 0)
         return TLS_OK;
-    int n = wolfSSL_write(s->wolfssl, data, (int)size);
-    if (n == (int)size)
+    size_t done = tls_record_write(s->wolfssl, s->io, data, size);
+    if (done == size)
+        return TLS_OK;
+    int n = wolfSSL_write(s->wolfssl, data + done, (int)(size - done));
+    if (n == (int)(size - done))
         return TLS_OK;
     return fail(s, wolfSSL_get_error(s->wolfssl, n));
 }

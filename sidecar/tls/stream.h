@@ -15,6 +15,7 @@
 enum {
     TLS_IO_HANDSHAKE_ROOM = 40 * 1024, /* out_cap - out_size that a handshake, read or close call may fill */
     TLS_RECORD_PLAIN_MAX = 16384,
+    TLS_READ_ROOM = TLS_RECORD_PLAIN_MAX + 1, /* with this room any record is decrypted where it is to go */
     TLS_RECORD_OVERHEAD_MAX = 64,
 };
 
