@@ -404,6 +404,16 @@ static void shared(void **state)
     assert_int_equal(calls, 0);
 }
 
+/* For what was read before the watch began. */
+static void called_first(void **state)
+{
+    (void)state;
+    start((struct watch_options){.call_first = true}, s.path);
+    assert_int_equal(calls, 0);
+    run(never, 6 * QUIET_MS);
+    assert_int_equal(calls, 1);
+}
+
 static void poll_alone(void **state)
 {
     (void)state;
@@ -510,6 +520,7 @@ int main(void)
         TEST(by_another_name),
         TEST(overflow),
         TEST(shared),
+        TEST(called_first),
         TEST(poll_alone),
         TEST(full),
         TEST(full_with_the_usual_poll),
