@@ -64,7 +64,9 @@ static struct words name_of(struct words line)
         n++;
     name.n = n;
     static const char own[] = "outrider_"; /* nobody speaks for the sidecar */
-    return n >= sizeof own - 1 && memcmp(name.p, own, sizeof own - 1) == 0 ? (struct words){0} : name;
+    if (n >= sizeof own - 1 && memcmp(name.p, own, sizeof own - 1) == 0)
+        name = (struct words){0};
+    return name;
 }
 
 static bool same(struct words a, struct words b)
