@@ -26,7 +26,8 @@ play() { curl -sS -o /dev/null -X POST "http://127.0.0.1:$ADMIN/fake?$1"; }
 screen() {
     local w=$1 h=$2
     shift 2
-    tmux -S "$T/tmux" -f /dev/null new-session -d -x "$w" -y "$h" "PS1='shell> ' LC_ALL=C.UTF-8 bash --norc"
+    # A server that is about to end, after the screen before, still takes connections.
+    wait_until 10 tmux -S "$T/tmux" -f /dev/null new-session -d -x "$w" -y "$h" "PS1='shell> ' LC_ALL=C.UTF-8 bash --norc"
     shows 'shell>'
     keys "$* ; echo status \$?" Enter
 }
