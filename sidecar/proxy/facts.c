@@ -464,14 +464,15 @@ static struct rules_value clean_path(struct facts *f)
 {
     struct http_str raw = f->request->path;
     unsigned ambiguity = 0;
-    char *out = take(f, raw.n + 1);
-    if (out == NULL) {
+    char *out = f->path.p ? NULL : take(f, raw.n + 1);
+    if (out) {
+        f->path = (struct http_str){out, http_path_normalise(raw.p, raw.n, out, &ambiguity)};
+        f->ambiguous = ambiguity != 0;
+    } else if (f->path.p == NULL) {
         f->ambiguous = true;
         return rules_bytes("", 0);
     }
-    size_t size = http_path_normalise(raw.p, raw.n, out, &ambiguity);
-    f->ambiguous = f->ambiguous || ambiguity != 0;
-    return rules_bytes(out, size);
+    return rules_bytes(f->path.p, f->path.n);
 }
 
 static bool joined(struct facts *f, const struct http_str *part, size_t count, struct rules_value *value)

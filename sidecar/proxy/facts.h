@@ -61,6 +61,7 @@ struct facts {
     struct x509 *leaf; /* room for the peer's leaf, parsed when first asked for */
     bool leaf_parsed;
     bool ambiguous;          /* the path, once asked for: servers may read it in different ways */
+    struct http_str path;    /* likewise, normalised; p NULL: not asked for yet */
     struct rules_pair *pair; /* the request's fields, once asked for */
     size_t pair_count;
 };
