@@ -68,8 +68,9 @@ LDFLAGS := $(patsubst -pie,-static-pie,$(LDFLAGS)) $(shell $(CC) -Wl,-z,pack-rel
 endif
 
 LIBDIR := /usr/lib/$(MULTIARCH)
-LIBS := $(WOLFSSL)/lib/libwolfssl.a $(LIBDIR)/libuv_a.a $(LIBDIR)/libinih.a $(LIBDIR)/libcares.a \
-        $(LIBDIR)/libnghttp2.a -lpthread -ldl
+LIBS := $(WOLFSSL)/lib/libwolfssl.a $(LIBDIR)/libuv_a.a $(LIBDIR)/libinih.a $(LIBDIR)/libcares.a -lpthread -ldl
+# What tests compare our HPACK with.
+NGHTTP2 := $(LIBDIR)/libnghttp2.a
 
 # --- files -------------------------------------------------------------------------------------------------
 SRC := $(foreach d,$(DIRS),$(wildcard $(d)/*.c))
@@ -151,7 +152,7 @@ asan tsan:
 $(OUT)/tests/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -Wno-conversion -MF $@.d $(LDFLAGS) -o $@ $< $(LIB) -lcmocka $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -Wno-conversion -MF $@.d $(LDFLAGS) -o $@ $< $(LIB) -lcmocka $(NGHTTP2) $(LIBS)
 
 $(OUT)/tools/%: tests/tools/%.c $(LIB)
 	@mkdir -p $(@D)
@@ -168,7 +169,7 @@ ifeq ($(BUILD),fuzz)
 build/fuzz/tests/%: tests/fuzz/%.c build/fuzz/liboutrider.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$*)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-conversion -MF $@.d $(LDFLAGS) -o $@ $< build/fuzz/liboutrider.a $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-conversion -MF $@.d $(LDFLAGS) -o $@ $< build/fuzz/liboutrider.a $(NGHTTP2) $(LIBS)
 else
 build/fuzz/tests/%: FORCE
 	@$(MAKE) --no-print-directory BUILD=fuzz $@

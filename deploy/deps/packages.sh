@@ -10,17 +10,17 @@
 set -eu
 
 case "$1" in
-    build) want="gcc make pkg-config libc6-dev libuv1-dev libinih-dev libc-ares-dev libnghttp2-dev node-llhttp
+    build) want="gcc make pkg-config libc6-dev libuv1-dev libinih-dev libc-ares-dev node-llhttp
         autoconf automake libtool ca-certificates"
         case "${CROSS:-}" in
             '') ;;
             aarch64-linux-gnu-)
-                want=$(echo " $want " | sed 's/\(libc6\|libuv1\|libinih\|libc-ares\|libnghttp2\)-dev/&:arm64/g')
+                want=$(echo " $want libnghttp2-dev " | sed 's/\(libc6\|libuv1\|libinih\|libc-ares\|libnghttp2\)-dev/&:arm64/g')
                 want="$want gcc-aarch64-linux-gnu" foreign=arm64 ;;
             *) echo "deps: only aarch64-linux-gnu- is known as CROSS" >&2; exit 1 ;;
         esac ;;
     test)
-        want="libcmocka-dev bats clang libclang-rt-14-dev openssl curl file groff-base procps iproute2 socat netcat-openbsd
+        want="libcmocka-dev libnghttp2-dev bats clang libclang-rt-14-dev openssl curl file groff-base procps iproute2 socat netcat-openbsd
         python3 gnutls-bin faketime nginx postgresql postgresql-client redis-server mariadb-server mariadb-client nftables tcpdump util-linux
         tmux nghttp2-client nghttp2-server apache2 python3-websockets python3-grpcio prometheus python3-prometheus-client"
         command -v npm >/dev/null || want="$want nodejs npm" ;;

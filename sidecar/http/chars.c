@@ -5,7 +5,7 @@
 
 #define V HTTP_VALUE
 #define VT (HTTP_VALUE | HTTP_TARGET)
-#define TOK (VT | HTTP_TOKEN)
+#define TOK (VT | HTTP_TOKEN | HTTP_NAME)
 #define UNR (TOK | HTTP_UNRESERVED)
 #define ALN (UNR | HTTP_ALNUM)
 #define HEX (ALN | HTTP_HEX)
@@ -16,7 +16,7 @@ const uint8_t http_class[256] = {
     [' '] = V,
     ['!'] = TOK,
     ['"'] = VT,
-    ['#'] = V | HTTP_TOKEN,
+    ['#'] = V | HTTP_TOKEN | HTTP_NAME,
     ['$' ... '\''] = TOK,
     ['(' ... ')'] = VT,
     ['*' ... '+'] = TOK,
@@ -25,8 +25,8 @@ const uint8_t http_class[256] = {
     ['/'] = VT,
     ['0' ... '9'] = DIG,
     [':' ... '@'] = VT,
-    ['A' ... 'F'] = HEX,
-    ['G' ... 'Z'] = ALN,
+    ['A' ... 'F'] = HEX & ~HTTP_NAME,
+    ['G' ... 'Z'] = ALN & ~HTTP_NAME,
     ['[' ... ']'] = VT,
     ['^'] = TOK,
     ['_'] = UNR,

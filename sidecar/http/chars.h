@@ -19,6 +19,7 @@ enum http_class_bit {
     HTTP_HEX = 1 << 4,
     HTTP_DIGIT = 1 << 5,
     HTTP_ALNUM = 1 << 6,
+    HTTP_NAME = 1 << 7, /* tchar, but no capital letter: what HTTP/2 has in names */
 };
 extern const uint8_t http_class[256];
 

@@ -23,7 +23,8 @@ struct http_field {
     const char *spelling; /* the name as received, or as HTTP/1 shall send it: name.n bytes; NULL: name */
     bool sensitive;       /* HTTP/2: never indexed (RFC 7541, 7.1.3); kept when passed on */
     bool drop;            /* a callback sets this to leave the field out */
-    bool sound; /* added by headers.h, which has looked at it: it can neither split nor frame a message */
+    bool sound; /* somebody has looked at it (headers.h at what it adds, hpack.h at what HTTP/2 brings): it
+                   can neither split a message nor break the rules for characters (RFC 9113, 8.2.1) */
     bool hop;   /* HTTP/1: removed or written anew by the codec itself, whatever a callback says */
 };
 

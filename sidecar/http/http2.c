@@ -38,6 +38,10 @@ struct http2_conn *http2_conn_new(const struct http2_limits *limits, struct http
         p->frame_accept = p->frame_max = HTTP2_FRAME_MIN;
         p->credit = p->window = HTTP2_WINDOW_DEFAULT;
         p->initial_window = p->initial_acked = p->initial_allowed = HTTP2_WINDOW_DEFAULT;
+        /* A smaller table of ours may be exceeded until it is acknowledged. */
+        hpack_decoder_init(&p->decoder, limits->header_table_size > HTTP2_TABLE_DEFAULT
+                                            ? limits->header_table_size
+                                            : HTTP2_TABLE_DEFAULT);
         p->table_min = p->table_size = HTTP2_TABLE_DEFAULT;
     }
     return c;
@@ -58,10 +62,10 @@ void http2_conn_free(struct http2_conn *c, const struct http2_sink *sink)
     for (int side = HTTP2_DOWN; side <= HTTP2_UP; side++) {
         free(c->peer[side].gather);
         free(c->peer[side].block);
-        if (c->peer[side].inflater)
-            nghttp2_hd_inflate_del(c->peer[side].inflater);
-        if (c->peer[side].deflater)
-            nghttp2_hd_deflate_del(c->peer[side].deflater);
+        hpack_decoder_clear(&c->peer[side].decoder);
+        if (c->peer[side].encoder)
+            hpack_encoder_clear(c->peer[side].encoder);
+        free(c->peer[side].encoder);
     }
     free(c->slots);
     free(c);
@@ -254,7 +258,7 @@ enum http2_result http2_service_lost(struct http2_conn *c, int status, const cha
         c->lost_status = status;
         c->lost_ms = sink->now_ms;
         c->lost_message = message;
-        (void)!http2_own_settings(c);
+        http2_own_settings(c);
         return http2_leave(c);
     }
     die(c, HTTP2_UP, HTTP2_NO_ERROR, "the upstream server is gone");

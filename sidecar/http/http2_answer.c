@@ -55,14 +55,14 @@ static bool answer_grpc(struct http2_conn *c, struct http2_stream *st, const str
     char status[24], message[3 * GRPC_MESSAGE_MAX];
     st->status = 200;
     st->grpc_status = a->grpc_status;
-    http2_list_start(c);
+    http2_list_start(c, HTTP2_DOWN);
     http2_list_add(c, HTTP_STR(":status"), HTTP_STR("200"), false);
     http2_list_add(c, HTTP_STR("content-type"), HTTP_STR("application/grpc"), false);
     http2_list_add(c, HTTP_STR("grpc-status"), decimal(status, (size_t)a->grpc_status), false);
     if (a->message.n)
         http2_list_add(c, HTTP_STR("grpc-message"), encode(a->message, message), false);
     http2_list_extend(c, a->add, a->nadd);
-    return http2_list_send(c, HTTP2_DOWN, st->id, true);
+    return http2_list_send(c, st->id, true);
 }
 
 static bool answer_http(struct http2_conn *c, struct http2_stream *st, const struct http2_answer *a)
@@ -74,13 +74,13 @@ static bool answer_http(struct http2_conn *c, struct http2_stream *st, const str
     if (!body && !st->head)
         size = 0;
     st->status = a->status;
-    http2_list_start(c);
+    http2_list_start(c, HTTP2_DOWN);
     http2_list_add(c, HTTP_STR(":status"), decimal(status, (size_t)a->status), false);
     if (size)
         http2_list_add(c, HTTP_STR("content-type"), a->type.n ? a->type : HTTP_STR("text/plain"), false);
     http2_list_add(c, HTTP_STR("content-length"), decimal(length, size), false);
     http2_list_extend(c, a->add, a->nadd);
-    if (!http2_list_send(c, HTTP2_DOWN, st->id, !body))
+    if (!http2_list_send(c, st->id, !body))
         return false;
     if (body) {
         uint8_t head[HTTP2_HEAD_LEN];

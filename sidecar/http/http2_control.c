@@ -128,29 +128,30 @@ static bool acknowledged(struct http2_conn *c, enum http2_side side)
         return http2_fail(c, side, HTTP2_PROTOCOL_ERROR, "SETTINGS ACK for nothing");
     struct http2_unacked first = s->unacked[0];
     memmove(s->unacked, s->unacked + 1, --s->nunacked * sizeof(s->unacked[0]));
-    if (!s->table_acked && !http2_inflate_limit(c, side))
-        return false;
+    if (!s->table_acked)
+        http2_decode_limit(c, side);
     if (first.own)
         return true;
     http2_emit_frame(c, http2_other(side), HTTP2_SETTINGS, HTTP2_FLAG_ACK, 0, NULL, 0);
     r->initial_acked = first.initial_window;
     allow(c, http2_other(side));
-    return !first.table || http2_deflate_limit(c, http2_other(side), first.table_min, first.table_size);
+    if (first.table)
+        http2_encode_limit(c, http2_other(side), first.table_min, first.table_size);
+    return true;
 }
 
-bool http2_own_settings(struct http2_conn *c)
+void http2_own_settings(struct http2_conn *c)
 {
     struct http2_peer *up = &c->peer[HTTP2_UP];
-    bool ok = true;
     if (!c->peer[HTTP2_DOWN].greeted)
         http2_greet(c);
-    for (unsigned i = 0; ok && i < up->nunacked; i++) {
+    for (unsigned i = 0; i < up->nunacked; i++) {
         const struct http2_unacked *u = &up->unacked[i];
         http2_emit_frame(c, HTTP2_DOWN, HTTP2_SETTINGS, HTTP2_FLAG_ACK, 0, NULL, 0);
-        ok = !u->table || http2_deflate_limit(c, HTTP2_DOWN, u->table_min, u->table_size);
+        if (u->table)
+            http2_encode_limit(c, HTTP2_DOWN, u->table_min, u->table_size);
     }
     up->nunacked = 0;
-    return ok;
 }
 
 /* What side said, for the other; own: with our part, as it is the first that the other hears. */
@@ -218,7 +219,9 @@ bool http2_settings(struct http2_conn *c, enum http2_side side, const uint8_t *p
                       .table_size = said.value[HTTP2_SET_HEADER_TABLE_SIZE],
                   });
     allow(c, side);
-    return !c->up_lost || http2_own_settings(c);
+    if (c->up_lost)
+        http2_own_settings(c);
+    return true;
 }
 
 /* --- PING and drain ---------------------------------------------------------------------------------- */

@@ -5,11 +5,6 @@
 #include "sidecar/http/chars.h"
 #include "sidecar/http/http2_private.h"
 
-static const uint8_t *bytes(struct http_str s)
-{
-    return (const uint8_t *)s.p;
-}
-
 /* Digits only (RFC 9110, 8.6); -1: malformed. */
 static int64_t number(struct http_str s)
 {
@@ -74,8 +69,7 @@ static bool pseudo(const struct http_field *f, enum http2_section_kind kind, str
 
 static bool regular(const struct http_field *f, struct http2_section *out)
 {
-    if (!nghttp2_check_header_name(bytes(f->name), f->name.n) || f->name.p[0] == ':' ||
-        !http_value_ok(f->value) || of_connection(f))
+    if (!f->sound || f->name.p[0] == ':' || of_connection(f))
         return false;
     if (HTTP2_IS(f->name, "content-length")) {
         if (out->length >= 0)
@@ -88,6 +82,22 @@ static bool regular(const struct http_field *f, struct http2_section *out)
     else if (HTTP2_IS(f->name, "grpc-status"))
         out->grpc_status = (int)(f->value.n <= 3 ? number(f->value) : -1);
     return true;
+}
+
+/* The characters of RFC 3986, 3.2, but for user information, which no authority here may have. */
+static bool authority_ok(struct http_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!http_is(s.p[i], HTTP_UNRESERVED) && (!s.p[i] || !strchr("!$%&'()*+,:;=[]", s.p[i])))
+            return false;
+    return s.n != 0;
+}
+
+/* No controls, no blanks, no fragment; what is not ASCII is the service's affair. */
+static bool path_ok(struct http_str s)
+{
+    return s.n && http_all(s.p, s.n, HTTP_VALUE) && !memchr(s.p, ' ', s.n) && !memchr(s.p, '\t', s.n) &&
+           !memchr(s.p, '#', s.n);
 }
 
 /* RFC 9113, 8.3.1. */
@@ -107,17 +117,14 @@ static bool target(struct http2_scratch *s, struct http2_section *out)
         out->authority = host;
     if (s->overflow)
         return true;
-    if (!out->authority.p || out->authority.n == 0 || memchr(out->authority.p, '@', out->authority.n) ||
-        !nghttp2_check_authority(bytes(out->authority), out->authority.n))
-        return false;
-    if (!out->method.p || !nghttp2_check_method(bytes(out->method), out->method.n))
+    if (!out->authority.p || !authority_ok(out->authority) || !out->method.n ||
+        !http_all(out->method.p, out->method.n, HTTP_TOKEN))
         return false;
     if (HTTP2_IS(out->method, "CONNECT"))
         return !out->scheme.p && !out->path.p; /* RFC 9113, 8.5 */
     if (!HTTP2_IS(out->scheme, "http") && !HTTP2_IS(out->scheme, "https"))
         return false;
-    if (!out->path.p || !nghttp2_check_path(bytes(out->path), out->path.n) ||
-        memchr(out->path.p, '#', out->path.n))
+    if (!path_ok(out->path))
         return false;
     return out->path.p[0] == '/' || (HTTP2_IS(out->path, "*") && HTTP2_IS(out->method, "OPTIONS"));
 }

@@ -63,14 +63,14 @@ static bool pass_request(struct http2_conn *c, struct http2_stream *st, const st
     struct http2_stream *listed = http2_stream_insert(c, st);
     if (!listed)
         return refuse(c, st);
-    http2_list_start(c);
+    http2_list_start(c, HTTP2_UP);
     http2_list_add(c, HTTP_STR(":method"), s->method, false);
     http2_list_add(c, HTTP_STR(":scheme"), s->scheme, false);
     http2_list_add(c, HTTP_STR(":authority"), s->authority, false);
     http2_list_add(c, HTTP_STR(":path"), s->path, false);
     add_fields(c, s);
     http2_list_extend(c, verdict->add, verdict->nadd);
-    return http2_list_send(c, HTTP2_UP, listed->id, listed->ended[HTTP2_DOWN]);
+    return http2_list_send(c, listed->id, listed->ended[HTTP2_DOWN]);
 }
 
 static bool request(struct http2_conn *c, uint32_t id, bool end_stream)
@@ -138,9 +138,9 @@ static bool trailers(struct http2_conn *c, enum http2_side side, struct http2_st
     if (side == HTTP2_UP && s.grpc_status >= 0)
         st->grpc_status = s.grpc_status;
     ask_trailers(c, side, &s);
-    http2_list_start(c);
+    http2_list_start(c, http2_other(side));
     add_fields(c, &s);
-    if (!http2_list_send(c, http2_other(side), st->id, true))
+    if (!http2_list_send(c, st->id, true))
         return false;
     http2_stream_ended(c, st, side);
     return true;
@@ -177,11 +177,11 @@ static bool response(struct http2_conn *c, struct http2_stream *st, bool end_str
     }
     char digits[3] = {(char)('0' + s.status / 100), (char)('0' + s.status / 10 % 10),
                       (char)('0' + s.status % 10)};
-    http2_list_start(c);
+    http2_list_start(c, HTTP2_DOWN);
     http2_list_add(c, HTTP_STR(":status"), (struct http_str){digits, sizeof(digits)}, false);
     add_fields(c, &s);
     http2_list_extend(c, r.add, r.nadd);
-    if (!http2_list_send(c, HTTP2_DOWN, st->id, end_stream))
+    if (!http2_list_send(c, st->id, end_stream))
         return false;
     if (end_stream)
         http2_stream_ended(c, st, HTTP2_UP);

@@ -5,7 +5,7 @@
  *   http2_frame.c    bytes to frames, and what every frame must be before its kind is looked at
  *   http2_flow.c     DATA, WINDOW_UPDATE: windows, padding, frames cut at the edge of what has arrived
  *   http2_control.c  SETTINGS, PING, GOAWAY, RST_STREAM, PRIORITY, unknown frames
- *   http2_hpack.c    header blocks to fields and back; the scratch
+ *   http2_hpack.c    header blocks to fields and back, by hpack.h; the scratch
  *   http2_fields.c   what header lists must be (RFC 9113, 8)
  *   http2_headers.c  requests, responses, trailers
  *   http2_stream.c   the table of open streams, their end, errors that end one
@@ -19,8 +19,7 @@
 #ifndef OUTRIDER_SIDECAR_HTTP_HTTP2_PRIVATE_H
 #define OUTRIDER_SIDECAR_HTTP_HTTP2_PRIVATE_H
 
-#include <nghttp2/nghttp2.h>
-
+#include "sidecar/http/hpack.h"
 #include "sidecar/http/http2.h"
 
 /* RFC 9113, 6. */
@@ -125,8 +124,8 @@ struct http2_peer {
     uint32_t continuations;
     uint8_t *block;
     size_t block_size, block_cap;
-    nghttp2_hd_inflater *inflater; /* NULL until needed */
-    bool table_acked;              /* it knows our HEADER_TABLE_SIZE */
+    struct hpack_decoder decoder;
+    bool table_acked; /* it knows our HEADER_TABLE_SIZE */
 
     uint64_t partial_ms; /* since when a frame or header block of it is incomplete, or for DATA the last part;
                           * 0: none
@@ -143,8 +142,8 @@ struct http2_peer {
      * still go by */
     uint32_t initial_window, initial_acked, initial_allowed;
     uint32_t frame_max;             /* its MAX_FRAME_SIZE, capped: DATA to it is cut at this */
-    nghttp2_hd_deflater *deflater;  /* NULL until needed */
-    uint32_t table_min, table_size; /* its HEADER_TABLE_SIZE in force: smallest so far, last */
+    struct hpack_encoder *encoder;  /* NULL until needed */
+    uint32_t table_min, table_size; /* until then: its HEADER_TABLE_SIZE in force: smallest so far, last */
 
     struct http2_unacked unacked[HTTP2_UNACKED]; /* oldest first */
     uint8_t nunacked;
@@ -186,10 +185,10 @@ struct http2_conn {
     const struct http2_sink *sink; /* during a call; NULL only in http2_conn_free */
     struct http2_peer peer[2];
 
-    struct http2_stream **slots; /* open addressing by id / 2; NULL if there is none */
-    uint32_t nslots, nstreams;
-    struct http2_stream *recent[2]; /* the one found last for each side, or NULL */
-    uint32_t last_id;               /* the highest id that the client has used */
+    struct http2_stream **slots;           /* open addressing by id / 2; NULL if there is none */
+    uint32_t nslots, nstreams, ndisplaced; /* displaced: not in the slot of its id */
+    struct http2_stream *recent[2];        /* the one found last for each side, or NULL */
+    uint32_t last_id;                      /* the highest id that the client has used */
 
     /* whole frames of the fed bytes that go to run_side as they are and have not been emitted yet */
     const uint8_t *run;
@@ -302,7 +301,7 @@ bool http2_unknown(struct http2_conn *c, enum http2_side side, const uint8_t *p)
 /* SETTINGS of our own for a client to which the service has said nothing yet. */
 void http2_greet(struct http2_conn *c);
 /* The service is gone before the client's first request: its part in what the client said is ours. */
-bool http2_own_settings(struct http2_conn *c);
+void http2_own_settings(struct http2_conn *c);
 /* A drain's PING and the final GOAWAY. */
 void http2_drain_ping(struct http2_conn *c);
 void http2_drain_final(struct http2_conn *c);
@@ -312,26 +311,26 @@ struct http2_scratch {
     const struct http2_limits *limits;
     struct http_field *fields;
     size_t nfields, fields_cap;
-    char *text; /* names and values of fields; twice the list's limit, so that crumbs can be joined */
+    char *text; /* of the fields, where it is not in the block, and of joined crumbs */
     size_t ntext, text_cap;
     bool overflow; /* the list was larger than allowed: fields holds its beginning */
-    nghttp2_nv *nv;
-    size_t nnv, nv_cap;
-    bool failed; /* no memory for nv */
+
+    enum http2_side to; /* the header list that is being written, behind room for a frame's head */
     uint8_t *out;
-    size_t out_cap;
+    size_t nout, out_cap;
+    bool failed; /* no memory for it */
 };
 /* Decodes a block from side into the scratch. */
 bool http2_decode(struct http2_conn *c, enum http2_side side, const uint8_t *block, size_t size);
-/* Starts a header list, adds to it (name and value must stay valid), encodes and emits it. */
-void http2_list_start(struct http2_conn *c);
+/* Begins a header list to a side, adds to it, emits it; each that is begun must be emitted. */
+void http2_list_start(struct http2_conn *c, enum http2_side to);
 void http2_list_add(struct http2_conn *c, struct http_str name, struct http_str value, bool sensitive);
 /* Likewise fields that callbacks added; what is not fit to be sent is left out. */
 void http2_list_extend(struct http2_conn *c, const struct http_field *add, size_t n);
-bool http2_list_send(struct http2_conn *c, enum http2_side side, uint32_t stream, bool end_stream);
+bool http2_list_send(struct http2_conn *c, uint32_t stream, bool end_stream);
 /* Table sizes: what side stated comes into force; what it was told does. */
-bool http2_deflate_limit(struct http2_conn *c, enum http2_side side, uint32_t smallest, uint32_t size);
-bool http2_inflate_limit(struct http2_conn *c, enum http2_side side);
+void http2_encode_limit(struct http2_conn *c, enum http2_side side, uint32_t smallest, uint32_t size);
+void http2_decode_limit(struct http2_conn *c, enum http2_side side);
 
 /* --- http2_fields.c --- */
 enum http2_section_kind {

@@ -39,10 +39,11 @@ struct http2_stream *http2_stream_find(struct http2_conn *c, enum http2_side sid
 
 static void place(struct http2_conn *c, struct http2_stream *st)
 {
-    uint32_t i = slot_of(c, st->id);
+    uint32_t home = slot_of(c, st->id), i = home;
     while (c->slots[i])
         i = next(c, i);
     c->slots[i] = st;
+    c->ndisplaced += i != home;
 }
 
 static bool grow(struct http2_conn *c)
@@ -56,6 +57,7 @@ static bool grow(struct http2_conn *c)
         return false;
     c->slots = slots;
     c->nslots = more;
+    c->ndisplaced = 0;
     for (uint32_t i = 0; i < n; i++)
         if (old[i])
             place(c, old[i]);
@@ -80,16 +82,19 @@ struct http2_stream *http2_stream_insert(struct http2_conn *c, const struct http
     return s;
 }
 
-/* Takes st out and closes the gap, so that a search never meets a hole before its end. */
+/* Takes st out and closes the gap, so that a search never meets a hole before its end. As ids follow one
+ * another, there is seldom one that is not where it belongs. */
 static void take(struct http2_conn *c, const struct http2_stream *st)
 {
     uint32_t i = slot_of(c, st->id);
+    c->ndisplaced -= c->slots[i] != st;
     while (c->slots[i] != st)
         i = next(c, i);
     c->slots[i] = NULL;
-    for (uint32_t j = next(c, i); c->slots[j]; j = next(c, j)) {
+    for (uint32_t j = next(c, i); c->ndisplaced && c->slots[j]; j = next(c, j)) {
         uint32_t home = slot_of(c, c->slots[j]->id);
         if (((j - home) & (c->nslots - 1)) >= ((j - i) & (c->nslots - 1))) {
+            c->ndisplaced -= i == home;
             c->slots[i] = c->slots[j];
             c->slots[j] = NULL;
             i = j;

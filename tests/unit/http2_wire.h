@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <nghttp2/nghttp2.h>
+
 #include "sidecar/http/http2_private.h"
 
 struct wire_bytes {

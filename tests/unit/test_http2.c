@@ -686,6 +686,42 @@ static void grpc_statuses(void **state)
     assert_int_equal(http2_grpc_status(421), 2);
 }
 
+/* One character in authority, path, and method: what passes is what nghttp2 thinks valid, but for "@" and
+ * "#". */
+static void characters_of_targets(void **state)
+{
+    (void)state;
+    struct wire *w = wire_new();
+    uint32_t id = 1;
+    wire_hello(w);
+    for (int c = 1; c < 256; c++) {
+        if (c == '|') /* parts fields here */
+            continue;
+        const uint8_t text[] = {'/', (uint8_t)c, 'b', 0};
+        const uint8_t *name = text + 1;
+        char list[3][128];
+        bool fine[3] = {nghttp2_check_authority(name, 2) && c != '@', nghttp2_check_path(text, 3) && c != '#',
+                        nghttp2_check_method(name, 2)};
+        snprintf(list[0], sizeof(list[0]), ":method=GET|:scheme=https|:authority=%s|:path=/",
+                 (const char *)name);
+        snprintf(list[1], sizeof(list[1]), ":method=GET|:scheme=https|:authority=a|:path=%s",
+                 (const char *)text);
+        snprintf(list[2], sizeof(list[2]), ":method=%s|:scheme=https|:authority=a|:path=/",
+                 (const char *)name);
+        for (int k = 0; k < 3; k++, id += 2) {
+            w->sink.now_ms += 1000;
+            wire_log(w, HTTP2_UP);
+            wire_headers(w, HTTP2_DOWN, id, true, list[k]);
+            bool passed = strncmp(wire_log(w, HTTP2_UP), "HEADERS ", 8) == 0;
+            if (passed != fine[k])
+                fail_msg("%s: %d", list[k], passed);
+            if (passed)
+                wire_headers(w, HTTP2_UP, id, true, ":status=200");
+        }
+    }
+    wire_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -716,6 +752,7 @@ int main(void)
         cmocka_unit_test(keeps_many_streams_apart),
         cmocka_unit_test(frees_with_and_without_a_word),
         cmocka_unit_test(grpc_statuses),
+        cmocka_unit_test(characters_of_targets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
