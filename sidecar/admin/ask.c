@@ -88,7 +88,6 @@ static const struct endpoint_calls endpoint_calls = {on_data, on_end, on_broken,
 static void on_connected(void *arg, int fd, const char *error, const struct sockaddr *remote)
 {
     struct ask *a = arg;
-    (void)remote;
     a->dial = NULL;
     if (fd < 0) {
         tell(a, ASK_FAILED, error);
@@ -99,7 +98,7 @@ static void on_connected(void *arg, int fd, const char *error, const struct sock
         tell(a, ASK_ENOUGH, NULL);
         return;
     }
-    int err = endpoint_open(&a->ep, a->loop, a->io, fd, &endpoint_calls);
+    int err = endpoint_open(&a->ep, a->loop, a->io, fd, remote->sa_family, &endpoint_calls);
     a->handles += a->ep.open;
     if (err != 0) {
         tell(a, ASK_FAILED, uv_strerror(err));

@@ -612,7 +612,7 @@ void server_take(struct server *s, int fd, uint16_t port, const struct sockaddr 
     list_push(v);
     s->count++;
     s->open++;
-    int err = endpoint_open(&v->ep, s->loop, &s->io, fd, &visit_calls);
+    int err = endpoint_open(&v->ep, s->loop, &s->io, fd, AF_UNSPEC, &visit_calls);
     v->handles = (uint8_t)(v->handles + v->ep.open);
     if (err != 0)
         visit_end(v);

@@ -422,14 +422,9 @@ void dial_cancel(struct dial *d)
         dispose(d);
 }
 
-void net_tune(int fd, uint64_t keepalive_ms)
+void net_keepalive(int fd, uint64_t keepalive_ms)
 {
-    int domain = 0;
-    socklen_t size = sizeof(domain);
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain == AF_UNIX)
-        return;
     int on = 1, off = 0, count = 4;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (!keepalive_ms) {
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &off, sizeof(off));
         return;
@@ -437,7 +432,8 @@ void net_tune(int fd, uint64_t keepalive_ms)
     uint64_t seconds = keepalive_ms / 1000 + (keepalive_ms % 1000 != 0);
     int idle = seconds > 32767 ? 32767 : (int)seconds; /* the kernel's limit */
     int interval = idle / 4 < 1 ? 1 : idle / 4 > 30 ? 30 : idle / 4;
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) != 0)
+        return; /* a UNIX socket */
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));

@@ -60,9 +60,10 @@ enum dial_fault dial_fault(const char *error);
 void dial_cancel(struct dial *dial);
 
 /*
- * Tunes a connected TCP socket: TCP_NODELAY, and keepalive probes after KEEPALIVE_MS of silence (0: none),
- * every quarter of that (1 s to 30 s) four times before it counts as dead. UNIX sockets are left alone.
+ * Keepalive probes on a TCP socket after KEEPALIVE_MS of silence (0: none), every quarter of that (1 s to 30
+ * s) four times before it counts as dead. Whoever connects to a listening socket from then on has it so from
+ * the start, without a call for each. UNIX sockets are left alone.
  */
-void net_tune(int fd, uint64_t keepalive_ms);
+void net_keepalive(int fd, uint64_t keepalive_ms);
 
 #endif

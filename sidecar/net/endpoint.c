@@ -79,22 +79,21 @@ void endpoint_io_free(struct endpoint_io *io)
     io->buffer = NULL;
 }
 
-int endpoint_open(struct endpoint *ep, uv_loop_t *loop, struct endpoint_io *io, int fd,
+int endpoint_open(struct endpoint *ep, uv_loop_t *loop, struct endpoint_io *io, int fd, int family,
                   const struct endpoint_calls *calls)
 {
-    struct sockaddr_storage own = {0};
-    socklen_t own_size = sizeof own;
+    socklen_t size = sizeof family;
     int err;
 
     memset(ep, 0, sizeof *ep);
     ep->calls = calls;
     ep->io = io;
-    if (getsockname(fd, (struct sockaddr *)&own, &own_size) != 0) {
+    if (family == AF_UNSPEC && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0) {
         err = -errno;
         (void)close(fd);
         return err;
     }
-    bool unix_socket = own.ss_family == AF_UNIX;
+    bool unix_socket = family == AF_UNIX;
     err = unix_socket ? uv_pipe_init(loop, &ep->uv.pipe, 0) : uv_tcp_init(loop, &ep->uv.tcp);
     if (err != 0) {
         (void)close(fd);

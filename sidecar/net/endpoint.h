@@ -63,9 +63,10 @@ void endpoint_io_free(struct endpoint_io *io);
 
 /*
  * Takes over FD, a connected non-blocking TCP or UNIX stream socket, also when it fails (it is closed then).
- * Returns 0 or a negative UV_ error; after an error, endpoint_close() where EP->open, else EP is unused.
+ * FAMILY is its address's (AF_UNIX or other), AF_UNSPEC where the caller does not know it. Returns 0 or a
+ * negative UV_ error; after an error, endpoint_close() where EP->open, else EP is unused.
  */
-int endpoint_open(struct endpoint *ep, uv_loop_t *loop, struct endpoint_io *io, int fd,
+int endpoint_open(struct endpoint *ep, uv_loop_t *loop, struct endpoint_io *io, int fd, int family,
                   const struct endpoint_calls *calls) __attribute__((warn_unused_result));
 
 void endpoint_read_start(struct endpoint *ep);

@@ -128,9 +128,11 @@ bool session_accept(struct worker *w, const struct worker_listener *listener, in
     s->half_open = true;
     net_addr_set(&s->peer, peer);
     s->captured = captured;
-    net_tune(fd, limits->keepalive);
+    if (captured.sa.sa_family != AF_UNSPEC)
+        net_keepalive(fd, limits->keepalive); /* the listening socket is that of all outbounds */
     join_worker(s);
-    int err = endpoint_open(&s->leg[DOWN].ep, &w->loop, &w->endpoints, fd, &relay_down_calls);
+    int err =
+        endpoint_open(&s->leg[DOWN].ep, &w->loop, &w->endpoints, fd, peer->sa_family, &relay_down_calls);
     s->handles += s->leg[DOWN].ep.open;
     if (err != 0)
         session_finish(s, SESSION_END_ERROR, uv_strerror(err), false);
@@ -569,7 +571,7 @@ static bool take_idle(struct session *s)
         !pool_take(w->pool, s->runtime->outbound[s->index].ctx, &s->captured, &idle))
         return false;
     renew_service(s, idle.tls, idle.made, true);
-    int err = endpoint_open(&s->leg[UP].ep, &w->loop, &w->endpoints, idle.fd, &relay_up_calls);
+    int err = endpoint_open(&s->leg[UP].ep, &w->loop, &w->endpoints, idle.fd, AF_UNSPEC, &relay_up_calls);
     s->handles += s->leg[UP].ep.open;
     if (err != 0) {
         relay_lose_service(s, 503, "out of memory");
@@ -598,7 +600,6 @@ static void unreachable(struct session *s, const char *error)
 static void on_connected(void *arg, int fd, const char *error, const struct sockaddr *remote)
 {
     struct session *s = arg;
-    (void)remote;
     bool http = s->inbound && session_is_http(s) && !s->tcp;
     s->dial = NULL;
     if (fd < 0) {
@@ -613,8 +614,9 @@ static void on_connected(void *arg, int fd, const char *error, const struct sock
             session_finish(s, SESSION_END_CONNECT, error, true);
         return;
     }
-    net_tune(fd, session_limits(s)->keepalive);
-    int err = endpoint_open(&s->leg[UP].ep, &s->worker->loop, &s->worker->endpoints, fd, &relay_up_calls);
+    net_keepalive(fd, session_limits(s)->keepalive);
+    int err = endpoint_open(&s->leg[UP].ep, &s->worker->loop, &s->worker->endpoints, fd, remote->sa_family,
+                            &relay_up_calls);
     s->handles += s->leg[UP].ep.open;
     if (err != 0) {
         session_finish(s, SESSION_END_ERROR, uv_strerror(err), true);

@@ -231,7 +231,7 @@ void pool_give(struct pool *pool, const struct pool_transport *transport, const 
     i->made = transport->made;
     i->to = *to;
     i->due = due;
-    int err = endpoint_open(&i->ep, &w->loop, &w->endpoints, transport->fd, &calls);
+    int err = endpoint_open(&i->ep, &w->loop, &w->endpoints, transport->fd, AF_UNSPEC, &calls);
     if (err != 0 && !i->ep.open) {
         tls_stream_free(i->tls);
         free(i);

@@ -297,6 +297,16 @@ static void open_listener(struct worker *w, const struct worker_socket *socket)
     w->listeners = l;
 }
 
+/* Connections have their listener's settings from the start; who waits in the backlog already, the old ones.
+ */
+static void set_keepalive(const struct worker *w, const struct worker_listener *l)
+{
+    const struct config *config = w->runtime->snapshot->config;
+    if (l->index != WORKER_CAPTURE) /* session_accept() knows which outbound it is */
+        net_keepalive(l->fd, l->inbound ? config->inbound[l->index].limits.keepalive
+                                        : config->outbound[l->index].limits.keepalive);
+}
+
 static void take_sockets(struct worker *w, const struct worker_socket *sockets, size_t count)
 {
     for (struct worker_listener *l = w->listeners; l; l = l->next)
@@ -312,6 +322,8 @@ static void take_sockets(struct worker *w, const struct worker_socket *sockets, 
         }
     }
     close_listeners(w, is_not_kept);
+    for (struct worker_listener *l = w->listeners; l; l = l->next)
+        set_keepalive(w, l);
 }
 
 /* --- what the main thread asks --- */

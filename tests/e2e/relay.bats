@@ -207,3 +207,38 @@ both() {
     echo "$before -> $after kB"
     [ -n "$OUTRIDER_SANITIZER" ] || [ $((after - before)) -lt 6000 ]
 }
+
+# probes PORT SECONDS...: whether the idle sidecars' ends of connections to or from PORT are probed after so many each, or "off".
+probes() {
+    local port=$1 found
+    shift
+    found=$(ss -Htnop state established "( sport = :$port or dport = :$port )" | grep '"sidecar"' |
+        awk '{t = match($0, /keepalive,[0-9]+/) ? substr($0, RSTART + 10, RLENGTH - 10) : "off"; print t}' | sort -n | xargs)
+    for want in "$@"; do
+        [[ " $want $((want - 1)) $((want - 2)) " = *" ${found%% *} "* ]] || return 1
+        found=${found#* }
+    done
+}
+
+@test "keepalive probes are as configured on every leg, and a reload changes them for who comes then" {
+    ports SERVICE
+    echo_service "$SERVICE"
+    pair "keepalive = 47s" "keepalive = 38s"
+    spawn first "$OUTRIDER_TOOLS/tcp" --connect "$OUT" --end hold --send 1000
+    wait_until 5 metric_is client 'outrider_bytes_total{direction="outbound",from="service"}' 1000
+    wait_until 2 probes "$SERVICE" 47
+    wait_until 2 probes "$OUT" 38
+    wait_until 2 probes "$IN" 38 47
+    stop first
+    wait_until 5 metric_is client 'outrider_connections_open{direction="outbound"}' 0
+    sed -i 's/^keepalive = .*/keepalive = off/' server.conf client.conf
+    kill -HUP "$(pid_of server)" "$(pid_of client)"
+    for name in server client; do
+        wait_until 5 metric_at_least $name 'outrider_reloads_total{what="config",result="ok"}' 1
+    done
+    spawn second "$OUTRIDER_TOOLS/tcp" --connect "$OUT" --end hold --send 1000
+    wait_until 5 metric_at_least client 'outrider_bytes_total{direction="outbound",from="service"}' 2000
+    wait_until 2 probes "$SERVICE" off
+    wait_until 2 probes "$OUT" off
+    wait_until 2 probes "$IN" off off
+}

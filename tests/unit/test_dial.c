@@ -498,7 +498,7 @@ static void tuning(void **state)
     } want[] = {
         {10000, 1, 10, 2}, {1, 1, 1, 1}, {7200001, 1, 7201, 30}, {UINT64_MAX, 1, 32767, 30}, {0, 0, 0, 0}};
     for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
-        net_tune(w.fd, want[i].ms);
+        net_keepalive(w.fd, want[i].ms);
         getsockopt(w.fd, SOL_SOCKET, SO_KEEPALIVE, &value, &size);
         assert_int_equal(value, want[i].on);
         if (!want[i].on)
@@ -510,6 +510,40 @@ static void tuning(void **state)
     }
     close(server);
     end(&w);
+}
+
+/* Accepted sockets have it from the listening one; a UNIX socket has nothing of that. */
+static void inheritance(void **state)
+{
+    (void)state;
+    int pair[2], value = 0;
+    socklen_t size = sizeof(value);
+    for (int on = 1; on >= 0; on--) {
+        struct world w;
+        begin(&w);
+        uint16_t port = 0;
+        int server = serve("127.0.0.1", &port);
+        net_keepalive(server, 10000);
+        net_keepalive(server, on ? 20000 : 0);
+        dial_through(&w, "127.0.0.1", port, 5000);
+        int accepted = accept(server, NULL, NULL);
+        assert_true(accepted >= 0);
+        assert_int_equal(getsockopt(accepted, SOL_SOCKET, SO_KEEPALIVE, &value, &size), 0);
+        assert_int_equal(value, on);
+        assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_KEEPIDLE, &value, &size), 0);
+        assert_true(!on || value == 20);
+        assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &value, &size), 0);
+        assert_int_equal(value, 1);
+        close(accepted);
+        close(server);
+        end(&w);
+    }
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    net_keepalive(pair[0], 10000);
+    assert_int_equal(getsockopt(pair[0], SOL_SOCKET, SO_KEEPALIVE, &value, &size), 0);
+    assert_int_equal(value, 0);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 static void write_file(const char *name, const char *text)
@@ -576,6 +610,7 @@ int main(void)
         cmocka_unit_test(unix_backlog_full),
         cmocka_unit_test(out_of_descriptors),
         cmocka_unit_test(tuning),
+        cmocka_unit_test(inheritance),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

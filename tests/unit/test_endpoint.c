@@ -91,7 +91,7 @@ static int setup(void **state)
     f->far = fd[1];
     assert_int_equal(uv_loop_init(&f->loop), 0);
     assert_true(endpoint_io_init(&f->io));
-    assert_int_equal(endpoint_open(&f->ep, &f->loop, &f->io, fd[0], &calls), 0);
+    assert_int_equal(endpoint_open(&f->ep, &f->loop, &f->io, fd[0], AF_INET, &calls), 0);
     *state = f;
     return 0;
 }
