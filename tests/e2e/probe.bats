@@ -149,10 +149,12 @@ assert p["status"] == "revoked" and p["path"][0]["crl"]["status"] == "revoked", 
 
 @test "not TLS at all, and a peer that hangs up" {
     ports PEER
-    hello_service "$PEER"
+    # It reads what it is sent, else it may be gone before its greeting is.
+    spawn plain socat "TCP-LISTEN:$PEER,bind=127.0.0.1,reuseaddr,fork" SYSTEM:'echo hello; cat >/dev/null'
+    wait_until 5 listening "$PEER"
     to 4 client
     says "not TLS"
-    stop hello
+    stop plain
     ports PEER
     spawn mute socat "TCP-LISTEN:$PEER,bind=127.0.0.1,reuseaddr,fork" EXEC:true
     wait_until 5 listening "$PEER"
