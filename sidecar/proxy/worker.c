@@ -135,7 +135,8 @@ static bool take_token(struct worker *w, uint64_t per_second)
 {
     uint64_t now = uv_now(&w->loop);
     double rate = (double)per_second / w->shared->workers;
-    double most = rate < 1 ? 1 : rate;
+    /* What a kind may have at once, and as much again: a flood of one leaves room for others. */
+    double most = 2 * (rate < 1 ? 1 : rate);
     w->refused_tokens += (double)(now - w->refused_at) * rate / 1000;
     w->refused_at = now;
     if (w->refused_tokens > most)

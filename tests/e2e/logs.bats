@@ -78,6 +78,28 @@ INI
     wait_for_log server '"event":"blocked".*"rule":"\[rules\] default"'
 }
 
+@test "who has just had all the lines of a second leaves room for another kind" {
+    ports IN SERVICE
+    hello_service "$SERVICE"
+    config server <<INI
+[sidecar]
+workers = 1
+health = 127.0.0.1:$(free_port)
+drain_timeout = 100ms
+drain_delay = 0s
+log_refused_per_second = 1
+[inbound web]
+listen = 127.0.0.1:$IN
+forward = 127.0.0.1:$SERVICE
+protocol = tcp
+INI
+    start_sidecar server
+    ask "$IN" stranger >/dev/null || true
+    ask "$IN" expired >/dev/null || true
+    wait_for_log server '"event":"refused","message":"issuer not trusted'
+    wait_for_log server '"event":"refused","message":"certificate expired'
+}
+
 @test "a flood of one kind is counted, and hides no other" {
     inbound
     since=$SECONDS
